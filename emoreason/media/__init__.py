@@ -1,0 +1,1 @@
+"""A lazy handle on one media file; everything is asked for in seconds."""

@@ -1,0 +1,1 @@
+"""From a media file to what was measured on it, without opinion."""
