@@ -13,6 +13,7 @@ import numpy as np
 
 from emoreason.labels.action_units import AUS, Level, Reliability, Side
 from emoreason.labels.voice_cues import VoiceLevel
+from emoreason.media.source import Source
 
 Found = Literal["whole_picture", "loop", "second_pass"]
 FOUND: tuple[Found, ...] = ("whole_picture", "loop", "second_pass")  # index = code in the `found` column
@@ -30,21 +31,6 @@ FACE_COLUMNS: dict[str, tuple[str, tuple[int, ...], str]] = {
     "geometry": ("float32", (-1,), "pose-compensated distances, in the order of perception.geometry.MEASURES"),
     "quality": ("float32", (4,), "size (distance of outer eye corners, px), sharpness, brightness 0..1, overall 0..1"),
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """The media file. `fps` is the average rate and informative only: times come from presentation timestamps."""
-
-    path: str
-    sha256: str
-    duration_s: float
-    fps: float | None
-    width: int | None
-    height: int | None
-    has_video: bool
-    has_audio: bool
-    kind: Literal["video", "picture", "audio"]
 
 
 @dataclass(frozen=True)

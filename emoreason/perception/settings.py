@@ -1,0 +1,19 @@
+"""What can be asked of perception. Part of the cache key: equal settings on equal bytes give the same Observation."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PerceptionSettings:
+    fps: float = 12.0  # face samples per second, never faster than the source
+    max_faces: int = 4  # faces followed per frame
+    max_side: int = 1280  # longer frames are scaled down before detection; boxes stay in original pixels
+    second_pass: bool = True  # look again, enlarged, where the video loop sees no face
+    voice: bool = True
+    words: bool = True
+    language: str | None = None  # spoken language; None = detected
+    threads: int = 2  # per library
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
