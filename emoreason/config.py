@@ -1,0 +1,48 @@
+"""One resolver for everything that is given by name or by path: a local path first, then what is shipped with the package."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from emoreason.errors import ConfigError
+
+Kind = Literal["models", "stages", "runs", "suites", "recipes", "demo"]
+
+_FOLDERS: dict[str, str] = {
+    "models": "configs/models",
+    "stages": "configs/stages",
+    "runs": "configs/runs",
+    "suites": "configs/suites",
+    "recipes": "data_recipes",
+    "demo": "demo",
+}
+
+
+def shipped() -> Path:
+    """Folder with configs/, data_recipes/ and demo/: inside an installed package `_data`, in a checkout its root."""
+    package = Path(__file__).parent
+    return package / "_data" if (package / "_data").is_dir() else package.parent
+
+
+def names(kind: Kind) -> list[str]:
+    """Names that `resolve` knows without a path."""
+    return sorted(file.stem for file in (shipped() / _FOLDERS[kind]).glob("*.yaml"))
+
+
+def resolve(kind: Kind, name_or_path: str | Path) -> Path:
+    """Path of an existing local file or folder, else of the shipped one of that name ("x" or "x.yaml").
+
+    Raises ConfigError naming what was looked for and the nearest known names.
+    """
+    if kind not in _FOLDERS:
+        raise ConfigError(f"no kind of configuration is called '{kind}'; known: {', '.join(_FOLDERS)}")
+    local = Path(name_or_path).expanduser()
+    if local.exists():
+        return local
+    name = str(name_or_path)
+    known = names(kind)
+    if name.removesuffix(".yaml") in known:  # compared with the listing, so that no name can point outside the folder
+        return shipped() / _FOLDERS[kind] / f"{name.removesuffix('.yaml')}.yaml"
+    near = get_close_matches(name.removesuffix(".yaml"), known, 3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped {kind}: {', '.join(known) or 'none'}"
+    raise ConfigError(f"'{name}' is neither a file here nor one of the shipped {kind}; {hint}")
