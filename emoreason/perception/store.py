@@ -1,0 +1,219 @@
+"""Where observations live: face shards on disk while a clip is read, and finished observations in a private, bounded cache.
+
+A folder holds `faces-*.safetensors` (SHARD_ROWS rows each), `series.safetensors` and `observation.json`. It is filled under a
+temporary name and renamed when complete, so a folder with its final name is always whole. No crops and no file names are kept.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from emoreason.media.source import Source
+from emoreason.perception.gaze import gaze
+from emoreason.perception.geometry import measure
+from emoreason.perception.observation import (
+    FACE_COLUMNS,
+    FaceTable,
+    Note,
+    Observation,
+    Voice,
+    VoiceCue,
+    Words,
+    WordSegment,
+)
+
+VERSION = 1  # raise when a change in perception makes old observations wrong
+SHARD_ROWS = 2048  # about 6 MB of landmarks
+STALE_S = 24 * 3600  # a temporary folder this old belongs to a process that was killed
+
+
+class Shard(Mapping[str, np.ndarray]):
+    """One safetensors file as a mapping column -> array; a column is read (through the memory map) each time it is asked for."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        with safe_open(path, framework="np") as file:
+            self.names = tuple(file.keys())
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with safe_open(self.path, framework="np") as file:
+            return file.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class ShardWriter:
+    """Takes rows of the face table one by one and writes a shard whenever SHARD_ROWS have come; memory stays bounded."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.rows, self.count = folder, [], 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(row)
+        if len(self.rows) == SHARD_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.rows:
+            return
+        given = [name for name in FACE_COLUMNS if name not in ("geometry", "gaze")]
+        shard = {name: np.stack([np.asarray(row[name], FACE_COLUMNS[name][0]) for row in self.rows]) for name in given}
+        pixels = landmarks_in_pixels(shard["landmarks"], shard["box"])  # [N, 478, 3]
+        shard["geometry"] = measure(pixels).astype(np.float32)
+        shard["gaze"] = gaze(pixels, shard["blendshapes"]).astype(np.float32)
+        save_file(shard, self.folder / f"faces-{self.count:05d}.safetensors")
+        self.rows, self.count = [], self.count + 1
+
+
+def landmarks_in_pixels(relative: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """[N, 478, 3] pixels of the upright frame (z in the scale of x) from box-relative landmarks and boxes [N, 4]."""
+    box = box[:, None]  # [N, 1, 4]
+    relative = relative.astype(np.float32)
+    return np.concatenate([relative[..., :2] * box[..., 2:] + box[..., :2], relative[..., 2:] * box[..., 2:3]], axis=-1)
+
+
+def key(source: Source, settings: Mapping[str, Any]) -> str:
+    """Equal bytes, settings and perception version give the same key. The file's name has no part in it."""
+    text = json.dumps([VERSION, source.sha256, source.kind, settings], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ObservationStore:
+    """`root=None` keeps nothing: the shards go to a temporary folder that vanishes with the Observation."""
+
+    def __init__(self, root: Path | None, limit_bytes: int = 2 << 30):
+        self.root, self.limit_bytes = root, limit_bytes
+        if root is not None:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def scratch(self) -> Path:
+        """A new private folder to fill."""
+        return Path(tempfile.mkdtemp(prefix=".part-", dir=self.root))  # mkdtemp makes it mode 0700
+
+    def find(self, source: Source, settings: Mapping[str, Any]) -> Observation | None:
+        """The stored observation of these bytes under these settings; a damaged or vanished one counts as absent."""
+        if self.root is None:
+            return None
+        folder = self.root / key(source, settings)
+        try:
+            observation = load(folder, source)
+            os.utime(folder)  # the cache drops what was not used for longest
+            return observation
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, ValueError, KeyError, TypeError):
+            _remove(folder)
+            return None
+
+    def keep(self, scratch: Path, observation: Observation) -> Observation:
+        """Complete `scratch` with the small parts, move it to its place and return the Observation as read back from there."""
+        save(scratch, observation)
+        if self.root is None:
+            kept = load(scratch, observation.source)
+            weakref.finalize(kept.faces, shutil.rmtree, scratch, ignore_errors=True)
+            return replace(kept, timings_s=observation.timings_s)
+        folder = self.root / key(observation.source, observation.settings)
+        with FileLock(self.root / ".lock"):
+            if folder.exists():  # another process was faster with the same clip, or this one replaces a damaged entry
+                _remove(folder)
+            scratch.rename(folder)
+            kept = load(folder, observation.source)
+            self._evict(keep=folder)
+        return replace(kept, timings_s=observation.timings_s)
+
+    def _evict(self, keep: Path) -> None:
+        entries = []
+        for folder in self.root.iterdir():
+            if folder.name.startswith(".part-"):
+                if time.time() - folder.stat().st_mtime > STALE_S:
+                    _remove(folder)
+            elif folder.is_dir():
+                size = sum(file.stat().st_size for file in folder.iterdir())
+                entries.append((folder != keep, -folder.stat().st_mtime, size, folder))
+        total = 0
+        for _, _, size, folder in sorted(entries):  # `keep` first, then the latest used
+            total += size
+            if total > self.limit_bytes and folder != keep:
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Rename first: another process never sees a half-deleted entry. Open memory maps stay valid."""
+    doomed = folder.with_name(f".part-gone-{os.getpid()}-{time.monotonic_ns()}")
+    try:
+        folder.rename(doomed)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def save(folder: Path, observation: Observation) -> None:
+    voice, words = observation.voice, observation.words
+    series = {"sample_times_s": observation.sample_times_s, "sample_frames": observation.sample_frames}
+    if voice:
+        series |= {"pitch_hz": voice.pitch_hz, "loudness_db": voice.loudness_db}
+    save_file({name: np.ascontiguousarray(values) for name, values in series.items()}, folder / "series.safetensors")
+    small = {
+        "version": VERSION,
+        "settings": observation.settings,
+        "cuts_s": observation.cuts_s,
+        "speaking": observation.speaking,
+        "scene_times_s": observation.scene_times_s,
+        "notes": [asdict(note) for note in observation.notes],
+        "voice": voice and {"spans": voice.spans, "cues": [asdict(cue) for cue in voice.cues], "hop_s": voice.hop_s},
+        "words": words and asdict(words),
+    }
+    (folder / "observation.json").write_text(json.dumps(small), encoding="utf-8")
+
+
+def load(folder: Path, source: Source) -> Observation:
+    """Raises FileNotFoundError when absent, SafetensorError/ValueError/KeyError/TypeError when damaged."""
+    small = json.loads((folder / "observation.json").read_text(encoding="utf-8"))
+    series = Shard(folder / "series.safetensors")
+    shards = [Shard(path) for path in sorted(folder.glob("faces-*.safetensors"))]
+    voice = small["voice"] and Voice(
+        spans=_pairs(small["voice"]["spans"]),
+        cues=tuple(VoiceCue(**cue) for cue in small["voice"]["cues"]),
+        hop_s=small["voice"]["hop_s"],
+        pitch_hz=series["pitch_hz"],
+        loudness_db=series["loudness_db"],
+    )
+    words = small["words"] and Words(
+        small["words"]["language"],
+        small["words"]["language_probability"],
+        tuple(WordSegment(**segment) for segment in small["words"]["segments"]),
+    )
+    return Observation(
+        source=source,
+        settings=small["settings"],
+        sample_times_s=series["sample_times_s"],
+        sample_frames=series["sample_frames"],
+        faces=FaceTable(shards),
+        cuts_s=tuple(small["cuts_s"]),
+        voice=voice,
+        words=words,
+        speaking={person: _pairs(spans) for person, spans in small["speaking"].items()},
+        scene_times_s=tuple(small["scene_times_s"]),
+        notes=tuple(Note(**note) for note in small["notes"]),
+    )
+
+
+def _pairs(spans: list[list[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((start, end) for start, end in spans)

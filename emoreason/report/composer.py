@@ -1,0 +1,130 @@
+"""The composer: a deterministic judge that needs no model. It scores cues, fuses modalities, and says in 2-5 sentences
+what it saw.
+
+It is the honest fallback where no model is loaded: its probabilities are not calibrated, it knows prototypes and no context,
+and it abstains when there is too little to see or hear.
+"""
+
+import numpy as np
+
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.perception.cues import cues as measured_cues
+from emoreason.perception.observation import Cue, Observation, Person
+from emoreason.perception.segments import Segment, segments
+from emoreason.report import affect, wording
+from emoreason.report.judgement import Judged, Judgement
+
+NAME = "composer"
+MIN_CONFIDENCE = 0.35  # below it no single emotion is named: with 8 labels, chance is 0.125
+MIN_MARGIN = 0.05  # nor when the second is this close
+
+
+def judge(observation: Observation) -> Judged:
+    """Verdict and explanation for the clip and each segment, and scores per person and frame."""
+    cues = measured_cues(observation)
+    parts = [_judge_span(observation, segment, cues) for segment in segments(observation)]
+    whole = Segment(0.0, observation.source.duration_s)
+    frames = {person.person: affect.face_frames(person) for person in observation.people}
+    voice = affect.voice_affect(_clip_voice_cues(observation), observation.voice.speech_s) if observation.voice else None
+    people = {}
+    for person in observation.people:
+        face = affect.face_affect(person, person.start_s, person.end_s)
+        people[person.person] = None if face is None else face.p
+    judgements = [judgement for judgement, _ in parts]
+    return Judged(
+        clip=judgements[0] if len(judgements) == 1 else _judge_clip(observation, whole, parts, cues),
+        segments=judgements,
+        frames=frames,
+        people=people,
+        voice=None if voice is None else voice.p,
+        generator=NAME,
+    )
+
+
+def main_person(observation: Observation, segment: Segment) -> Person | None:
+    """Who speaks most in the span, else the largest x longest face."""
+
+    def speaks(person: Person) -> float:
+        return sum(segment.overlap(*span) for span in observation.speaking.get(person.person, ()))
+
+    def presence(person: Person) -> float:
+        inside = (person.times_s >= segment.start_s) & (person.times_s <= segment.end_s)
+        return float(np.sqrt(person.boxes[inside, 2] * person.boxes[inside, 3]).sum())
+
+    present = [person for person in observation.people if presence(person) > 0]
+    return max(present, key=lambda person: (speaks(person), presence(person), -person.face_id), default=None)
+
+
+def _judge_span(observation: Observation, segment: Segment, cues: list[Cue]) -> tuple[Judgement, float]:
+    """The judgement of a segment and its weight in the clip: how much was measured x how much was shown."""
+    person = main_person(observation, segment)
+    parts = _modalities(observation, segment, person)
+    p = affect.fuse(parts)
+    shown = 0.0 if p is None else 1 - p[EMOTIONS.index("neutral")]
+    seconds = min(sum(part.weight for part in parts.values()), segment.end_s - segment.start_s) or (1e-3 if parts else 0.0)
+    weight = seconds * (affect.REST_WEIGHT + (1 - affect.REST_WEIGHT) * shown)
+    return _judgement(observation, segment, person, p, parts, cues), weight
+
+
+def _judge_clip(
+    observation: Observation, whole: Segment, parts: list[tuple[Judgement, float]], cues: list[Cue]
+) -> Judgement:
+    """Mean of the segments' log-probabilities, weighted; the text is composed from the strongest cues of the whole clip."""
+    usable = [(judgement.probabilities, weight) for judgement, weight in parts if judgement.probabilities is not None]
+    person = main_person(observation, whole)
+    p = None
+    if usable and sum(weight for _, weight in usable) > 0:
+        logs = np.log(np.clip([probabilities for probabilities, _ in usable], 1e-6, 1))
+        p = np.exp(np.average(logs, axis=0, weights=[weight for _, weight in usable]))
+        p /= p.sum()
+    return _judgement(observation, whole, person, p, _modalities(observation, whole, person), cues)
+
+
+def _modalities(observation: Observation, segment: Segment, person: Person | None) -> dict[str, affect.Affect]:
+    parts = {}
+    if person is not None and (face := affect.face_affect(person, segment.start_s, segment.end_s)):
+        parts["face"] = face
+    if observation.voice is not None:
+        speech = sum(segment.overlap(*span) for span in observation.voice.spans)
+        if voice := affect.voice_affect(affect.voice_cues_in(observation, segment.start_s, segment.end_s), speech):
+            parts["voice"] = voice
+    if observation.words is not None:
+        said = [w.text for w in observation.words.segments if segment.overlap(w.start_s, w.end_s) > 0]
+        if words := affect.words_affect(" ".join(said)):
+            parts["words"] = words
+    return parts
+
+
+def _judgement(
+    observation: Observation,
+    segment: Segment,
+    person: Person | None,
+    p: np.ndarray | None,
+    parts: dict[str, affect.Affect],
+    cues: list[Cue],
+) -> Judgement:
+    emotion, reason = _decide(observation, p)
+    inside = [c for c in cues if segment.overlap(c.start_s, c.end_s) > 0 or segment.start_s <= c.apex_s <= segment.end_s]
+    text = wording.explain(observation, inside, person and person.person, p, emotion, reason, parts)
+    return Judgement(segment.start_s, segment.end_s, p, emotion, reason, person and person.person, text)
+
+
+def _decide(observation: Observation, p: np.ndarray | None) -> tuple[str | None, str | None]:
+    """The emotion, or None and why."""
+    if p is None:
+        face = "no face was measured well enough" if observation.people else "no face was found"
+        heard = "no speech was heard" if observation.source.has_audio else "there is no sound"
+        return None, f"{face} and {heard}" if observation.source.has_video else heard
+    order = np.argsort(-p, kind="stable")
+    first, second = p[order[0]], p[order[1]]
+    if first < MIN_CONFIDENCE or first - second < MIN_MARGIN:
+        return None, f"the cues fit {EMOTIONS[order[0]]} and {EMOTIONS[order[1]]} about equally, and neither well"
+    return EMOTIONS[order[0]], None
+
+
+def _clip_voice_cues(observation: Observation):
+    """The clip-wide values, which come first, one of each kind."""
+    first = {}
+    for cue in observation.voice.cues:
+        first.setdefault(cue.cue, cue)
+    return list(first.values())

@@ -1,0 +1,126 @@
+"""The composer's sentences. Every cue sentence names unit, person and seconds, so that the claims checker can hold it
+against the measurement."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from emoreason.labels.action_units import ACTION_UNITS, GAZE_AUS
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.voice_cues import VOICE_CUES
+from emoreason.perception.observation import Cue, Observation, Person
+from emoreason.report import affect
+
+MOST_FACE_CUES, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 12
+# Units whose FACS name is not a thing one can show.
+_NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
+_COUNTER = 0.15  # a cue counts against the verdict when it speaks this much more for another emotion
+_QUIET = ("AU12", "AU04")  # the units whose absence is told of a face at rest
+
+
+def explain(
+    observation: Observation,
+    cues: list[Cue],
+    person: str | None,
+    p: np.ndarray | None,
+    emotion: str | None,
+    reason: str | None,
+    parts: Mapping[str, affect.Affect],
+) -> str:
+    """Two to five sentences: what is seen, heard and said, then what it adds up to, or why it does not."""
+    sentences = [
+        *_faces(observation, cues, person, emotion),
+        *_voice(cues),
+        *_words(cues, observation),
+        _conclusion(p, emotion, reason, parts),
+    ]
+    return " ".join(sentences)
+
+
+def _faces(observation: Observation, cues: list[Cue], person: str | None, emotion: str | None) -> list[str]:
+    spoken = [c for c in cues if c.modality == "face" and c.reliability != "low" and c.cue not in (*GAZE_AUS, "AU45")]
+    spoken = _first_of_each_unit(spoken)
+    sentences = []
+    mine = [c for c in spoken if c.person == person][:MOST_FACE_CUES]
+    if mine:
+        sentences.append(f"Person {person} shows {_listed([_au(c, observation) for c in mine])}.")
+    elif person is not None and (absent := _absent(observation.person(person))):
+        sentences.append(f"Person {person} shows {_listed(absent, 'and')}.")
+    for other in [p.person for p in observation.people if p.person != person][:MOST_OTHERS]:
+        theirs = [c for c in spoken if c.person == other][:MOST_OTHERS]
+        if theirs:
+            sentences.append(f"Person {other} shows {_listed([_au(c, observation) for c in theirs])}.")
+    return sentences
+
+
+def _first_of_each_unit(cues: list[Cue]) -> list[Cue]:
+    """Cues come strongest first; later events of the same unit add no kind of evidence."""
+    seen, kept = set(), []
+    for cue in cues:
+        if (cue.person, cue.cue) not in seen:
+            seen.add((cue.person, cue.cue))
+            kept.append(cue)
+    return kept
+
+
+def _au(cue: Cue, observation: Observation) -> str:
+    noun = _NOUNS.get(cue.cue, ACTION_UNITS[cue.cue].name)
+    side = f" on the {cue.side} side" if cue.side in ("left", "right") else ""
+    when = "" if observation.source.kind == "picture" else f" from {_span(cue.start_s, cue.end_s)}"
+    return f"a {cue.level} {noun} ({cue.cue}){side}{when}"
+
+
+def _span(start_s: float, end_s: float) -> str:
+    """Never an empty span, even for a single sampled frame."""
+    return f"{start_s:.1f} to {max(end_s, start_s + 0.1):.1f} s"
+
+
+def _absent(person: Person | None) -> list[str]:
+    if person is None:
+        return []
+    quiet = [au for au in _QUIET if au not in person.action_units.events and not np.isnan(person.action_units.of(au)).all()]
+    return [f"no {ACTION_UNITS[au].name} ({au})" for au in quiet]
+
+
+def _voice(cues: list[Cue]) -> list[str]:
+    """Only the strongest cue of each kind, and only clear departures from the reference."""
+    kinds = {}
+    for cue in cues:
+        if cue.modality == "voice" and cue.level in ("low", "high") and cue.reliability != "low":
+            kinds.setdefault(cue.cue, cue)
+    if not kinds:
+        return []
+    words = [VOICE_CUES[c.cue].words[0 if c.level == "low" else 2] for c in list(kinds.values())[:3]]
+    return [f"In the voice there is {_listed(words)}."]
+
+
+def _words(cues: list[Cue], observation: Observation) -> list[str]:
+    said = [c for c in cues if c.modality == "words"]
+    if not said:
+        return []
+    cue = max(said, key=lambda c: (np.abs(affect.cue_shares(c)).max(), c.strength, -c.start_s))
+    text = _quotable(str(cue.value))
+    who = f"Person {cue.person}" if cue.person else "The speaker"
+    return [f'{who} says "{text}" ({cue.start_s:.1f}-{cue.end_s:.1f} s).'] if text else []
+
+
+def _quotable(text: str) -> str:
+    """The first words, without characters that would end the quotation."""
+    words = text.replace('"', "'").replace("“", "'").replace("”", "'").split()
+    return " ".join(words[:MOST_QUOTED_WORDS])[:120].rstrip()
+
+
+def _conclusion(p: np.ndarray | None, emotion: str | None, reason: str | None, parts: Mapping[str, affect.Affect]) -> str:
+    if emotion is None:
+        return f"No emotion is named: {reason}."
+    sentence = f"Taken together this appears as {emotion} (score {p[EMOTIONS.index(emotion)]:.2f})"
+    against = [
+        f"the {modality} alone would suggest {EMOTIONS[int(part.log_p.argmax())]}"
+        for modality, part in parts.items()
+        if EMOTIONS[int(part.log_p.argmax())] != emotion and part.p.max() - part.p[EMOTIONS.index(emotion)] > _COUNTER
+    ]
+    return f"{sentence}, although {_listed(against)}." if against else f"{sentence}."
+
+
+def _listed(items: list[str], last: str = "and") -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
