@@ -1,0 +1,126 @@
+"""The composer on observations made of numbers: what is shown must come out, and nothing must come out of nothing."""
+
+import numpy as np
+import pytest
+from observations import make_observation
+
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.perception.observation import Note
+from emoreason.report import composer
+from emoreason.report.assemble import assemble, emotion_spans
+from emoreason.report.schema import ModelInfo
+
+WHOLE = (1.0, 2.5, 4.0)
+
+
+def person(*aus, peak=0.8, side="both", **more):
+    return {"au": {au: [(*WHOLE, peak, side)] for au in aus}} | more
+
+
+def report(observation):
+    return assemble(observation, composer.judge(observation), ModelInfo(name="composer"), {})
+
+
+@pytest.mark.parametrize(
+    ("aus", "emotion"),
+    [
+        (("AU06", "AU12"), "happiness"),
+        (("AU01", "AU04", "AU15"), "sadness"),
+        (("AU01", "AU02", "AU05", "AU26"), "surprise"),
+        (("AU04", "AU07", "AU23", "AU24"), "anger"),
+        (("AU09", "AU10", "AU17"), "disgust"),
+        (("AU01", "AU04", "AU05", "AU20"), "fear"),
+        ((), "neutral"),
+    ],
+)
+def test_prototypes_come_out(aus, emotion):
+    made = report(make_observation(5.0, people=[person(*aus)]))
+    assert made.verdict.emotion == emotion
+    assert made.verdict.person == "p1"
+    assert made.people[0].emotion == emotion
+
+
+def test_one_sided_lip_corner_is_contempt():
+    made = report(make_observation(5.0, people=[person("AU14", "AU12", peak=0.7, side="left")]))
+    assert made.verdict.emotion == "contempt"
+
+
+def test_every_claim_of_the_composer_is_supported():
+    observation = make_observation(
+        9.0,
+        people=[person("AU06", "AU12", speaking=[(1.0, 4.0)]), person("AU04", peak=0.5), person("AU14", side="right")],
+        voice={"pitch": (300.0, "high"), "loudness": (-10.0, "high"), "rate": (2.0, "low")},
+        words=[(1.0, 4.0, "what a wonderful day this is")],
+    )
+    explanation = report(observation).explanation
+    assert len(explanation.claims) >= 6
+    assert {claim.verdict for claim in explanation.claims} == {"supported"}, explanation
+    assert all(claim.text in explanation.text for claim in explanation.claims)
+    assert 2 <= explanation.text.count(". ") + 1 <= 6
+    assert explanation.faithfulness == 1.0
+
+
+def test_text_follows_the_evidence():
+    texts = {report(make_observation(5.0, people=[person(au)])).explanation.text for au in ("AU12", "AU04", "AU15", "AU05")}
+    assert len(texts) == 4
+
+
+@pytest.mark.parametrize(
+    ("observation", "words"),
+    [
+        (make_observation(5.0), ["no face", "no sound"]),
+        (make_observation(5.0, has_video=False, voice={}, speech=[(0.0, 0.2)]), ["no speech"]),
+    ],
+)
+def test_too_little_to_go_on_abstains_with_a_reason(observation, words):
+    verdict = report(observation).verdict
+    assert verdict.abstained and verdict.emotion is None and verdict.confidence is None and verdict.probabilities is None
+    assert any(word in verdict.reason for word in words)
+
+
+def test_cues_for_two_emotions_alike_abstain_and_keep_probabilities():
+    observation = make_observation(5.0, people=[person("AU04", "AU12", "AU15", peak=0.6)])
+    probabilities = composer.judge(observation).clip.probabilities
+    first, second = np.sort(probabilities)[::-1][:2]
+    verdict = report(observation).verdict
+    assert verdict.abstained == (first < composer.MIN_CONFIDENCE or first - second < composer.MIN_MARGIN)
+    assert verdict.probabilities is not None and sum(verdict.probabilities.values()) == pytest.approx(1, abs=2e-3)
+
+
+def test_missing_modality_adds_nothing():
+    alone = report(make_observation(5.0, people=[person("AU12")])).verdict.probabilities
+    typical = report(make_observation(5.0, people=[person("AU12")], voice={"pitch": (160.0, "typical")})).verdict.probabilities
+    assert alone == typical
+
+
+def test_a_smile_is_not_voted_down_by_the_seconds_around_it():
+    observation = make_observation(10.0, people=[{"au": {"AU12": [(1, 2.5, 4, 0.9, "both")], "AU06": [(1, 2.5, 4, 0.8, "both")]}}])
+    assert report(observation).verdict.emotion == "happiness"
+
+
+def test_long_clip_has_segments_with_their_own_verdicts():
+    people = [{"au": {"AU12": [(2, 4, 6, 0.9, "both")], "AU04": [(22, 25, 28, 0.9, "both")], "AU24": [(22, 25, 28, 0.9, "both")]}}]
+    made = report(make_observation(30.0, people=people))
+    assert [segment.verdict.emotion for segment in made.segments] == ["happiness", "neutral", "anger"]
+    assert made.segments[0].explanation.text != made.segments[2].explanation.text
+    assert [span.emotion for span in made.people[0].emotions_over_time] == ["neutral", "happiness", "neutral", "anger", "neutral"]
+
+
+def test_the_speaker_is_the_person_of_the_verdict():
+    people = [person("AU12"), person("AU04", "AU24", speaking=[(1.0, 4.0)])]
+    made = report(make_observation(5.0, people=people, voice={}, words=[(1.0, 4.0, "now")]))
+    assert made.verdict.person == "p2" and made.voice.person == "p2"
+
+
+def test_notes_become_warnings():
+    assert "It is dark." in report(make_observation(5.0, notes=[Note("dark", "It is dark.")])).warnings
+
+
+def test_derived_fields_are_named():
+    verdict = report(make_observation(5.0, people=[person("AU06", "AU12")])).verdict
+    assert verdict.sentiment == "positive" and verdict.valence > 0.3
+    assert set(verdict.derived) == {"valence", "arousal", "sentiment", "compound"}
+
+
+def test_emotion_spans_of_unmeasured_frames_are_empty():
+    assert emotion_spans(np.arange(3.0), np.full((3, len(EMOTIONS)), np.nan)) == []
