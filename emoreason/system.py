@@ -158,7 +158,7 @@ def _assets() -> Iterator[Check]:
     for state in assets.verify():
         fix = f"emoreason assets pull {state.name}"
         yield Check(
-            f"asset {state.name}", state.status == "ok", f"{state.status}: {state.detail}", fix, assets.ASSETS[state.name].used
+            f"asset {state.name}", state.status == "ok", f"{state.status}: {state.detail}", fix, assets.ASSETS[state.name].role == "needed"
         )
 
 

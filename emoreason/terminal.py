@@ -1,0 +1,112 @@
+"""What a person sees in the terminal: safe text, the progress line, the summary of a report. Nothing here decides anything."""
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from emoreason.report.schema import EmotionReport, Explanation, PersonReport, Verdict, VoiceReport
+
+Hook = Callable[[str, float, float | None], None]
+MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
+TOP_UNITS = 5
+# Marks that change the direction of the text around them can make a file name look like another one.
+_DIRECTION = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def safe(text: str) -> str:
+    """One line without control characters, broken surrogates or direction marks: a name or a transcript is not to be trusted."""
+    kept = (
+        " "
+        if char in "\n\r\t\u2028\u2029"
+        else "\ufffd"
+        if char in _DIRECTION or unicodedata.category(char) in ("Cc", "Cs")
+        else char
+        for char in text
+    )
+    return "".join(kept)
+
+
+@contextmanager
+def progress(console: Console, title: str, show: bool) -> Iterator[Hook]:
+    """A hook(stage, done, total or None) that draws one bar per stage while the block runs; the bars go away at its end."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def hook(stage: str, done: float, total: float | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(safe(f"{title}: {stage}" if title else stage), total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield hook
+
+
+def print_summary(console: Console, report: "EmotionReport", saved: list[Path]) -> None:
+    """A dozen lines: verdict, persons, voice, words, explanation with its checked claims, warnings, written files."""
+    source = report.source
+    size = f", {source.width}x{source.height}" if source.has_video else ""
+    console.print(Text(safe(f"{source.path}  ({source.duration_s:.1f} s{size})"), style="bold"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for label, text in _lines(report, saved):
+        table.add_row(Text(label), Text(safe(text)))
+    console.print(table)
+    console.print()
+
+
+def _lines(report: "EmotionReport", saved: list[Path]) -> Iterator[tuple[str, str]]:
+    yield "verdict", _verdict(report.verdict)
+    for person in report.people:
+        yield person.person, _person(person)
+    if report.voice is not None:
+        yield "voice", _voice(report.voice)
+    if report.words is not None:
+        yield "words", f"{report.words.language} ({report.words.language_probability:.2f}): “{report.words.text.strip()}”"
+    yield from _explanation(report.explanation)
+    for warning in report.warnings:
+        yield "warning", warning
+    for file in saved:
+        yield "written", str(file)
+
+
+def _verdict(verdict: "Verdict") -> str:
+    shown = f"none: {verdict.reason}" if verdict.emotion is None else f"{verdict.emotion} ({verdict.confidence:.2f})"
+    if verdict.probabilities is None:
+        return shown
+    ranked = sorted(verdict.probabilities.items(), key=lambda item: -item[1])
+    return f"{shown}; " + ", ".join(f"{emotion} {value:.2f}" for emotion, value in ranked[:3])
+
+
+def _person(person: "PersonReport") -> str:
+    units = sorted(person.action_units, key=lambda unit: -(unit.intensity or 0.0))[:TOP_UNITS]
+    described = []
+    for unit in units:
+        event = max(unit.events, key=lambda event: event.peak, default=None)
+        side = f" {unit.side}" if unit.side in ("left", "right") else ""
+        when = f" {event.onset_s:.1f}–{event.offset_s:.1f} s" if event else ""
+        described.append(f"{unit.au} {unit.name}{side} {unit.level}{when}")
+    span = f"{person.start_s:.1f}–{person.end_s:.1f} s"
+    return f"{span}: " + ("; ".join(described) or "no action unit stands out")
+
+
+def _voice(voice: "VoiceReport") -> str:
+    cues = {
+        cue.cue: f"{cue.cue} {cue.level} ({cue.value:g} {cue.unit})" for cue in reversed(voice.cues)
+    }  # the whole-clip value is first
+    return f"{voice.speech_s:.1f} s of speech" + "".join(f"; {text}" for text in reversed(cues.values()))
+
+
+def _explanation(explanation: "Explanation") -> Iterator[tuple[str, str]]:
+    yield "why", explanation.text
+    for claim in explanation.claims:
+        measured = f"  [{claim.measured}]" if claim.measured else ""
+        yield "", f"{MARKS[claim.verdict]} {claim.text}{measured}"
