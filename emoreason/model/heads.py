@@ -82,7 +82,7 @@ class Head(nn.Module):
     def set_prior(self, shares: Tensor) -> None:
         """Class shares [K] of the training data, as the fusion will divide them out. Raises ValueError on a zero share."""
         if shares.shape != self.log_prior.shape or (shares <= 0).any():
-            raise ValueError(f"head '{self.spec.name}': prior must be {len(self.log_prior)} positive shares, got {shares.tolist()}")
+            raise ValueError(f"head '{self.spec.name}': prior must be {len(self.log_prior)} positive shares, got {shares}")
         self.log_prior.copy_((shares / shares.sum()).log())
 
     def log_evidence(self, logits: Tensor) -> Tensor:

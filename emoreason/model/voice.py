@@ -1,0 +1,117 @@
+"""Voice encoder: Whisper encoder states of all layers, mixed and pooled to a few tokens, and tokens from measured prosody.
+
+Letters: B batch, L layers + 1, S encoder positions (20 ms each), D Whisper width, Q voice tokens, C vocal cues.
+Only as many positions are computed as there is audio; Whisper's own 30 s of padding is never run.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from emoreason.labels.voice_cues import VOICE_CUES
+
+FRAMES_PER_POSITION = 2  # the second convolution has stride 2: two 10 ms mel frames a position
+
+
+@dataclass
+class VoiceBatch:
+    """`mel_mask` marks real mel frames; a sample without voice has none. Prosody NaN = not measured."""
+
+    mel: Tensor  # [B, M, T] log-mel frames of 10 ms, padded with anything
+    mel_mask: Tensor  # [B, T] bool
+    prosody: Tensor  # [B, C] values in the order of VOICE_CUES, in their units, NaN where not measured
+
+    def __post_init__(self) -> None:
+        batch, _, frames = self.mel.shape
+        if self.mel_mask.shape != (batch, frames):
+            raise ValueError(f"voice batch: mel_mask must be {[batch, frames]}, got {list(self.mel_mask.shape)}")
+        if self.prosody.shape != (batch, len(VOICE_CUES)):
+            raise ValueError(f"voice batch: prosody must be {[batch, len(VOICE_CUES)]}, got {list(self.prosody.shape)}")
+
+
+@dataclass
+class VoiceOutput:
+    tokens: Tensor  # [B, Q + 1, D] pooled voice tokens, then one prosody token
+    pooled: Tensor  # [B, 2 D] mean and deviation under the first query, for heads
+    mask: Tensor  # [B] bool: there is a voice
+
+
+def hidden_states(encoder: WhisperEncoder, mel: Tensor, mel_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Masked Whisper states of all layers [B, L, S, D] and their mask [B, S].
+
+    Raises ValueError for audio longer than the encoder's positions.
+    """
+    mel_mask = mel_mask[:, None].to(mel.dtype)  # [B, 1, T]
+    x = torch.where(mel_mask > 0, mel, 0.0)
+    x = F.gelu(encoder.conv1(x)) * mel_mask  # masked again: what padding leaks in would differ from a single sample
+    x = F.gelu(encoder.conv2(x)).transpose(1, 2)  # [B, S, D]
+    mask = mel_mask[:, 0, ::FRAMES_PER_POSITION] > 0  # [B, S]
+    if x.shape[1] > encoder.config.max_source_positions:
+        limit_s = encoder.config.max_source_positions / 50
+        raise ValueError(f"voice: {x.shape[1] / 50:.1f} s of audio in one segment, the encoder takes {limit_s:.0f} s; split it")
+    x = x + encoder.embed_positions.weight[: x.shape[1]]
+    attend = mask | ~mask.any(1, keepdim=True)  # a silent sample attends to everything and is dropped by the caller
+    bias = torch.zeros_like(x[:, None, None, :, 0]).masked_fill(~attend[:, None, None], torch.finfo(x.dtype).min)
+    states = [x]
+    for layer in encoder.layers:
+        out = layer(x, attention_mask=bias)
+        x = out[0] if isinstance(out, tuple) else out
+        states.append(x)
+    states[-1] = encoder.layer_norm(x)
+    return torch.stack(states, dim=1), mask
+
+
+class MaskedAttentionPool(nn.Module):
+    """Softmax attention of Q learned queries over positions; gives mean and standard deviation per query (Okabe et al. 2018)."""
+
+    def __init__(self, dim: int, queries: int):
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(dim, dim // 4), nn.Tanh(), nn.Linear(dim // 4, queries))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x [B, S, D], mask [B, S] -> [B, Q, 2 D]; zeros where nothing is valid."""
+        weight = self.score(x).masked_fill(~mask[..., None], torch.finfo(x.dtype).min).softmax(1)  # [B, S, Q]
+        weight = weight * mask[..., None]
+        mean = torch.einsum("bsq,bsd->bqd", weight, x)
+        spread = torch.einsum("bsq,bsd->bqd", weight, x.square()) - mean.square()
+        return torch.cat([mean, spread.clamp_min(1e-6).sqrt() * mask.any(1)[:, None, None]], dim=-1)
+
+
+class ProsodyToken(nn.Module):
+    """Measured cues, placed between the bounds of their stated references, with a flag where a cue was not measured."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        bounds = torch.tensor([[kind.low, kind.high] for kind in VOICE_CUES.values()])
+        self.register_buffer("middle", bounds.mean(1), persistent=False)
+        self.register_buffer("reach", (bounds[:, 1] - bounds[:, 0]) / 2, persistent=False)
+        self.body = nn.Sequential(nn.Linear(2 * len(VOICE_CUES), dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, prosody: Tensor) -> Tensor:
+        known = ~torch.isnan(prosody)
+        placed = torch.where(known, (prosody - self.middle) / self.reach, 0.0).clamp(-4, 4)
+        return self.body(torch.cat([placed, known.to(placed.dtype)], dim=-1))  # [B, D]
+
+
+class VoiceEncoder(nn.Module):
+    def __init__(self, encoder: WhisperEncoder, tokens: int = 4):
+        super().__init__()
+        self.encoder, dim = encoder, encoder.config.d_model
+        self.mix = nn.Parameter(torch.zeros(encoder.config.encoder_layers + 1))
+        self.norm = nn.LayerNorm(dim)
+        self.pool = MaskedAttentionPool(dim, tokens)
+        self.out, self.prosody = nn.Linear(2 * dim, dim), ProsodyToken(dim)
+
+    def forward(self, batch: VoiceBatch) -> VoiceOutput:
+        return self.pool_states(*hidden_states(self.encoder, batch.mel, batch.mel_mask), batch.prosody)
+
+    def pool_states(self, states: Tensor, mask: Tensor, prosody: Tensor) -> VoiceOutput:
+        """From (cached) states [B, L, S, D]: training runs this part alone once the encoder is frozen."""
+        mixed = torch.einsum("l,blsd->bsd", self.mix.softmax(0), states)  # [B, S, D]
+        pooled = self.pool(self.norm(mixed), mask)  # [B, Q, 2 D]
+        tokens = torch.cat([self.out(pooled), self.prosody(prosody)[:, None]], dim=1)  # [B, Q + 1, D]
+        here = mask.any(1)
+        return VoiceOutput(tokens * here[:, None, None], pooled[:, 0], here)
