@@ -5,6 +5,7 @@ Exit codes: 0 all good; 1 usage or environment; 2 finished, but at least one inp
 
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -48,9 +49,6 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of stdout went away (`| head`): not our failure, and nothing more can be flushed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _say(message: str) -> None:
@@ -101,6 +99,8 @@ def analyze(
 ) -> int:
     """Analyse files one after the other; one that fails costs nothing else."""
     chosen, columns = _split(formats, FORMATS, "--formats"), _split(columns, COLUMNS, "--columns")[0]
+    if language is not None and not re.fullmatch("[a-z]{2,3}", language):
+        raise typer.BadParameter(f"--language takes a code of two or three letters, such as 'en', not '{language}'")
     if out is not None:
         _make_folder(out)
     reasoner = _reasoner(model, fps, language, words=not no_words, cache=not no_cache)

@@ -55,7 +55,11 @@ def missing_libraries() -> dict[str, tuple[str, str]]:
 
 def install_command(missing: dict[str, tuple[str, str]]) -> str:
     """What to type on Debian or Ubuntu."""
-    return "apt-get install -y " + " ".join(sorted({package for package, _ in missing.values()}))
+    return "apt-get install -y " + " ".join(_packages_of(missing))
+
+
+def _packages_of(missing: dict[str, tuple[str, str]]) -> list[str]:
+    return sorted({package for package, _ in missing.values()})
 
 
 def require_libraries() -> None:
@@ -156,10 +160,8 @@ def _assets() -> Iterator[Check]:
         yield Check("assets", False, f"not tried: {_line(error)}", "install the packages above first")
         return
     for state in assets.verify():
-        fix = f"emoreason assets pull {state.name}"
-        yield Check(
-            f"asset {state.name}", state.status == "ok", f"{state.status}: {state.detail}", fix, assets.ASSETS[state.name].role == "needed"
-        )
+        needed, fix = assets.ASSETS[state.name].role == "needed", f"emoreason assets pull {state.name}"
+        yield Check(f"asset {state.name}", state.status == "ok", f"{state.status}: {state.detail}", fix, needed)
 
 
 def _cache() -> Check:
@@ -185,8 +187,9 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # for scripts: names of missing Debian packages on stdout, the sentence on stderr
     try:
         require_libraries()
     except EmoReasonError as error:
+        print(*_packages_of(missing_libraries()))
         sys.exit(str(error))

@@ -27,15 +27,15 @@ prepare() {
         say "making .venv with $("$python" --version 2>&1)"
         "$python" -m venv --clear .venv
     fi
+    # Before anything is installed or imported: the import itself would die without a helpful word.
+    .venv/bin/python -m emoreason.system >/dev/null || die "install them as root, then run this again"
     wanted=$(.venv/bin/python -c 'import hashlib, sys; print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())' \
         pyproject.toml constraints.txt)$extras
     if grep -qxF -e "$wanted" -e "${wanted%"$extras"}[dev]" "$stamp" 2>/dev/null; then
         say "packages: up to date"
     else
         say "installing the packages at their tested versions (about 2 GB on disk, once)"
-        .venv/bin/python -m pip install --quiet --progress-bar off --constraint constraints.txt --editable ".$extras"
+        .venv/bin/python -m pip install --quiet --quiet --progress-bar off --constraint constraints.txt --editable ".$extras"
         echo "$wanted" > "$stamp"
     fi
-    say "checking the system libraries that the packages need"
-    .venv/bin/python -m emoreason.system || die "install them as above, then run this again"
 }
