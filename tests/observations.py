@@ -170,8 +170,7 @@ def _voice(cues: Mapping[str, tuple[float, str]], spans: tuple[tuple[float, floa
     return Voice(
         spans=spans,
         cues=tuple(
-            VoiceCue(cue, value, VOICE_CUES[cue].unit, level, spans[0][0], spans[-1][1])
-            for cue, (value, level) in cues.items()
+            VoiceCue(cue, value, VOICE_CUES[cue].unit, level, spans[0][0], spans[-1][1]) for cue, (value, level) in cues.items()
         ),
         hop_s=HOP_S,
         pitch_hz=np.where(speaking, pitch * (1 + 0.1 * np.sin(3 * times)), np.nan),

@@ -1,13 +1,21 @@
 """The report, `emoreason/report/1`: typed, validated when built. Seconds everywhere; unknown is null, never a made-up number."""
 
+import json
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+import numpy as np
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from emoreason.labels.action_units import Level, Reliability, Side
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VoiceLevel
+from emoreason.perception.observation import Observation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "emoreason/report/1"
 
@@ -26,8 +34,16 @@ Emotion = Literal["anger", "contempt", "disgust", "fear", "happiness", "neutral"
 Modality = Literal["face", "voice", "words", "scene"]
 
 
+def _ordered(probabilities: dict[str, float]) -> dict[str, float]:
+    """The order of EMOTIONS, so that equal reports are equal bytes."""
+    return {emotion: probabilities[emotion] for emotion in EMOTIONS if emotion in probabilities}
+
+
+Probabilities = Annotated[dict[Emotion, Probability], AfterValidator(_ordered)]
+
+
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Source(Part):
@@ -47,7 +63,7 @@ class Verdict(Part):
     abstained: bool
     reason: str | None = Field(None, description="why the verdict abstains")
     person: str | None = Field(None, description="who speaks most, else the largest x longest face")
-    probabilities: dict[Emotion, Probability] | None = Field(None, description="8 labels, sum 1; null if no modality was usable")
+    probabilities: Probabilities | None = Field(None, description="8 labels, sum 1; null if no modality was usable")
     valence: Annotated[Number, Field(ge=-1, le=1)] | None = None
     arousal: Annotated[Number, Field(ge=-1, le=1)] | None = None
     sentiment: Literal["negative", "neutral", "positive"] | None = None
@@ -105,7 +121,7 @@ class PersonReport(Part):
     end_s: Number
     speaking: list[Span]
     emotion: Emotion | None
-    probabilities: dict[Emotion, Probability] | None
+    probabilities: Probabilities | None
     action_units: list[ActionUnitSummary]
     emotions_over_time: list[EmotionSpan]
 
@@ -121,7 +137,7 @@ class VoiceReport(Part):
     person: str | None
     speech_s: Number
     emotion: Emotion | None
-    probabilities: dict[Emotion, Probability] | None
+    probabilities: Probabilities | None
     cues: list[VoiceCueReport]
 
 
@@ -182,7 +198,7 @@ class Timings(Part):
 
 
 class EmotionReport(Part):
-    """One analysed file. `report.to_json()` is the interchange form; `report.frames()` and `report.save()` add tables and pages."""
+    """One analysed file. `to_json()` is the interchange form; `frames()` and `save()` add tables and pages."""
 
     schema_: Literal["emoreason/report/1"] = Field(SCHEMA, alias="schema")
     source: Source
@@ -196,4 +212,77 @@ class EmotionReport(Part):
     model: ModelInfo
     timings_s: Timings
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
+
+    _observation: Observation | None = PrivateAttr(None)
+    _frame_probabilities: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal if they say the same, whatever measurements are attached (arrays have no single truth value)."""
+        return isinstance(other, EmotionReport) and self.model_dump() == other.model_dump()
+
+    def attach(self, observation: Observation, frame_probabilities: Mapping[str, np.ndarray] | None = None) -> "EmotionReport":
+        """Give the report what its tables and curves need; returns the report.
+
+        frame_probabilities: person -> [T, 8] in the order of EMOTIONS, one row per row of that person's track.
+        Raises ValueError where a shape does not fit the track.
+        """
+        for name, values in (frame_probabilities or {}).items():
+            person = observation.person(name)
+            wanted = None if person is None else (len(person.times_s), len(EMOTIONS))
+            if np.shape(values) != wanted:
+                raise ValueError(f"frame probabilities of {name} have shape {np.shape(values)}, the track needs {wanted}")
+        self._observation, self._frame_probabilities = observation, dict(frame_probabilities or {})
+        return self
+
+    @property
+    def observation(self) -> Observation:
+        """What was measured. Raises ValueError for a report that was read from JSON: that holds no measurements."""
+        if self._observation is None:
+            raise ValueError("this report carries no measurements (read from JSON?): analyse the file again, or attach() them")
+        return self._observation
+
+    @property
+    def frame_probabilities(self) -> dict[str, np.ndarray]:
+        """person -> [T, 8], empty where no model scored single frames."""
+        return self._frame_probabilities
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The interchange form: one line unless `indent` is given, keys in the order of the schema, unknown as null."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=False, indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "EmotionReport":
+        """Read what `to_json` wrote. Raises pydantic.ValidationError, a ValueError, naming each field that does not fit."""
+        return cls.model_validate_json(text)
+
+    def speaker(self, start_s: float, end_s: float) -> str | None:
+        """The one person who seems to speak for at least half of start_s..end_s, or None."""
+        shares = {
+            person.person: sum(max(0.0, min(end_s, span.end_s) - max(start_s, span.start_s)) for span in person.speaking)
+            for person in self.people
+        }
+        best = max(shares, key=lambda name: shares[name], default=None)
+        return best if best and shares[best] > 0 and shares[best] >= (end_s - start_s) / 2 else None
+
+    def frames(self, columns: str = "pyfeat") -> "pd.DataFrame":
+        """One row per face and sampled frame; see `report.table`. Raises ValueError without measurements."""
+        from emoreason.report.table import frames
+
+        return frames(self, columns)
+
+    def save(
+        self, directory: str | Path, formats: Sequence[str] = ("json", "html"), columns: str = "pyfeat", key_frames: bool = True
+    ) -> list[Path]:
+        """Write the report below `directory`; see `report.save.save`."""
+        from emoreason.report.save import save
+
+        return save(self, directory, formats, columns, key_frames)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of what `EmotionReport.to_json` writes."""
+    return EmotionReport.model_json_schema(by_alias=True, mode="serialization") | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+    }

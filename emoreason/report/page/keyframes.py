@@ -1,0 +1,102 @@
+"""The pictures of the page: a few frames at the strongest moments, cut from the file again, with boxes around the faces."""
+
+import base64
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emoreason.errors import EmoReasonError
+from emoreason.labels.action_units import ACTIVE
+from emoreason.media import Clip, Frame
+from emoreason.perception.observation import Observation, Person
+
+MOST = 6
+MAX_SIDE = 400  # px of the longer side
+QUALITY = 80  # JPEG
+_WEIGHTS = {"high": 1.0, "medium": 0.7, "low": 0.3}  # of a unit's peak when moments compete
+
+
+@dataclass(frozen=True)
+class Box:
+    """In pixels of the picture."""
+
+    person: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    time_s: float
+    jpeg: str  # base64
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    units: tuple[str, ...]  # what is active, strongest first: "p1 AU12 0.86"
+
+
+def key_frames(observation: Observation) -> list[KeyFrame]:
+    """In order of time, at most MOST; none without a face. Raises EmoReasonError or OSError where the file cannot be read."""
+    moments = sorted(moments_of(observation))
+    if not moments:
+        return []
+    return [_key_frame(frame, observation) for frame in Clip(observation.source.path).frames(moments, max_side=MAX_SIDE)]
+
+
+def try_key_frames(observation: Observation) -> tuple[list[KeyFrame], str | None]:
+    """The pictures, or the reason why there are none: a page is worth having after its clip was moved away."""
+    try:
+        return key_frames(observation), None
+    except (EmoReasonError, OSError) as error:
+        return [], str(error)
+
+
+def moments_of(observation: Observation) -> list[float]:
+    """Seconds of the strongest apexes, weighted by reliability, apart from each other; else the best view of each person."""
+    apexes = sorted(
+        (-event.peak * _WEIGHTS[person.action_units.reliability[au]], event.apex_s)
+        for person in observation.people
+        for au, events in person.action_units.events.items()
+        for event in events
+    )
+    apart = observation.source.duration_s / (2 * MOST)
+    chosen: list[float] = []
+    for _, time in [*apexes, *((0.0, _best_view(person)) for person in observation.people)]:
+        if len(chosen) < MOST and all(abs(time - other) >= apart for other in chosen):
+            chosen.append(time)
+    return chosen
+
+
+def _best_view(person: Person) -> float:
+    return float(person.times_s[int(np.argmax(person.quality[:, 3]))])
+
+
+def _key_frame(frame: Frame, observation: Observation) -> KeyFrame:
+    from PIL import Image
+
+    height, width = frame.image.shape[:2]
+    buffer = io.BytesIO()
+    Image.fromarray(frame.image).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    boxes, units = [], []
+    for person, at in _in_view(observation, frame.time_s):
+        x, y, w, h = (float(v) * frame.scale for v in person.boxes[at])
+        boxes.append(Box(person.person, x, y, w, h))
+        series = person.action_units
+        strength = np.nan_to_num(series.intensity[at].max(axis=-1))  # [A]
+        units += [(strength[k], f"{person.person} {series.aus[k]} {strength[k]:.2f}") for k in np.flatnonzero(strength >= ACTIVE)]
+    text = tuple(label for _, label in sorted(units, key=lambda unit: -unit[0])[:4])
+    return KeyFrame(frame.time_s, base64.b64encode(buffer.getvalue()).decode(), width, height, tuple(boxes), text)
+
+
+def _in_view(observation: Observation, time_s: float) -> Iterator[tuple[Person, int]]:
+    """(person, row of the track) for everybody seen within one sampling step of `time_s`."""
+    steps = np.diff(observation.sample_times_s)
+    reach = 1.01 * float(np.median(steps)) if len(steps) else np.inf
+    for person in observation.people:
+        at = int(np.argmin(np.abs(person.times_s - time_s)))
+        if abs(person.times_s[at] - time_s) <= reach:
+            yield person, at

@@ -1,0 +1,224 @@
+"""The timeline: one figure over the clip's time axis, with what each person showed, the voice, the words and the claims.
+
+`timeline_svg` returns a fragment of HTML; with `style()` and `script()` beside it, it works in any page that has no
+other script. The script finds figures by class, also ones that come later, and speaks in two events:
+`emoreason:seek` (detail.seconds; fired when a moment is clicked) and `emoreason:show` (detail.start, detail.end; listened to).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from markupsafe import Markup
+
+from emoreason.labels.action_units import LEVELS, level
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.perception.observation import Observation, Person, Voice
+from emoreason.report.page.clock import clock, span, ticks
+from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, block, curve, element, lanes, percent, text, thinned
+from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonReport
+
+MOST_UNITS = 12  # rows of action units per person, the strongest
+MOST_EMOTIONS = 4  # curves of emotions per person
+SIGNS = {"supported": "\u2713", "contradicted": "\u2717", "unverifiable": "?"}
+_AXIS = 22  # height, px
+_NAMES = 168  # width of the column of names, px; the style sheet narrows it on small screens
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the figure: `name` in short, `more` where there is room; `body` starts at y = 0."""
+
+    name: str
+    more: str
+    height: int
+    body: Markup
+    heading: bool = False
+
+
+def timeline_svg(report: EmotionReport, observation: Observation | None = None) -> str:
+    """The figure, or "" for a picture, which has no time. Without `observation` (a report read from JSON) curves are missing."""
+    duration = report.source.duration_s
+    if duration <= 0 or (observation is not None and observation.source.kind == "picture"):
+        return ""
+    rows = [*_verdict(report, duration)]
+    for person in report.people:
+        rows += _person(report, person, observation and observation.person(person.person), duration)
+    rows += [*_voice(report, observation and observation.voice, duration), *_words(report, duration), *_claims(report, duration)]
+    height = _AXIS + sum(row.height for row in rows) + 4
+    names = element("svg", *_stacked(rows, _name), class_="er-names", width=_NAMES, height=height, aria_hidden="true")
+    plot = element(
+        "svg",
+        *_axis(duration, height, observation.cuts_s if observation else ()),
+        *_stacked(rows, lambda row: row.body),
+        element("rect", class_="er-band", y=0, width=0, height=height),
+        element("line", class_="er-cursor", x1="0%", x2="0%", y1=0, y2=height),
+        class_="er-plot",
+        width="100%",
+        height=height,
+        role="img",
+        aria_label=f"Timeline of {clock(duration)}: verdict, people, voice, words and claims",
+    )
+    figure = element("div", names, element("div", plot, class_="er-scroll"), class_="er-body")
+    return element(
+        "div", _tools(), figure, _legend(report), class_="er-timeline", data_duration=f"{duration:.3f}", tabindex=0, role="group",
+        aria_label="Timeline; arrow keys move the cursor, Enter selects the moment",
+    )  # fmt: skip
+
+
+@cache
+def style() -> str:
+    """The style sheet of the figure; follows the reader's light or dark preference."""
+    return resources.files(__package__).joinpath("timeline.css").read_text("utf-8")
+
+
+@cache
+def script() -> str:
+    """The script of the figure; no library, no global names."""
+    return resources.files(__package__).joinpath("timeline.js").read_text("utf-8")
+
+
+def _stacked(rows: Sequence[Row], draw) -> Iterator[Markup]:
+    y = _AXIS
+    for row in rows:
+        yield element("svg", draw(row), x=0, y=y, width="100%", height=row.height, class_="er-row")
+        y += row.height
+
+
+def _name(row: Row) -> Markup:
+    more = element("tspan", Markup.escape(f" {row.more}"), class_="er-more") if row.more else Markup("")
+    kind = "er-name er-heading" if row.heading else "er-name"
+    y = row.height - 5 if row.heading else row.height / 2 + 4
+    return element("text", Markup.escape(row.name), more, class_=kind, x=0, y=y)
+
+
+def _axis(duration: float, height: int, cuts_s: Sequence[float]) -> Iterator[Markup]:
+    for time in ticks(duration):
+        x = percent(time, duration)
+        yield element("line", class_="er-grid", x1=x, x2=x, y1=_AXIS - 4, y2=height)
+        near_end = time > 0.94 * duration
+        yield text(clock(time, duration), class_="er-tick" + (" er-last" if near_end else " er-first" * (time == 0)), x=x, y=12)
+    for time in cuts_s:
+        x = percent(time, duration)
+        yield element("line", element("title", Markup("shot cut")), class_="er-cut", x1=x, x2=x, y1=_AXIS - 4, y2=height)
+
+
+def _strip(marks: Sequence[Mark], duration: float, height: int) -> Markup:
+    return Markup("").join(block(mark, duration, 2, height - 4) for mark in thinned(marks, duration))
+
+
+def _plot(curves: Sequence[Markup], height: int) -> Markup:
+    box = {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "preserveAspectRatio": "none"}
+    return element("svg", *curves, x=0, y=3, width="100%", height=height - 6, **box)
+
+
+def _verdict(report: EmotionReport, duration: float) -> Iterator[Row]:
+    marks = []
+    for segment in report.segments:
+        shown = segment.verdict.emotion or "abstains"
+        marks.append(Mark(segment.start_s, segment.end_s, f"verdict: {shown}", f"e-{segment.verdict.emotion}", shown))
+    if len(marks) > 1:
+        yield Row("verdict", "per segment", 22, _strip(marks, duration, 22))
+
+
+def _person(report: EmotionReport, person: PersonReport, measured: Person | None, duration: float) -> Iterator[Row]:
+    who = person.person
+    seen = block(Mark(person.start_s, person.end_s, f"{who} in view", "er-seen"), duration, 23, 2)
+    yield Row(who, f"in view {span(person.start_s, person.end_s, duration)}", 30, seen, heading=True)
+    emotions = [Mark(e.start_s, e.end_s, f"{who} {e.emotion}", f"e-{e.emotion}", e.emotion) for e in person.emotions_over_time]
+    if emotions:
+        yield Row("emotion", "most likely", 22, _strip(emotions, duration, 22))
+    frames = report.frame_probabilities.get(who)
+    if measured is not None and frames is not None:
+        top = sorted(np.argsort(-frames.max(axis=0))[:MOST_EMOTIONS])
+        curves = [
+            curve(measured.times_s, frames[:, k], duration, low=0, high=1, name=f"{who} {EMOTIONS[k]}", kind=f"e-{EMOTIONS[k]}")
+            for k in top
+        ]
+        yield Row("", "probability 0\u20131", 48, _plot(curves, 48))
+    units = sorted(person.action_units, key=lambda unit: -max((e.peak for e in unit.events), default=0))[:MOST_UNITS]
+    for unit in sorted(units, key=lambda unit: unit.au):
+        yield Row(unit.au, unit.name, 18, _unit(who, unit, measured, duration))
+    if person.speaking:
+        turns = [Mark(s.start_s, s.end_s, f"{who} speaks", "er-speech") for s in person.speaking]
+        yield Row("speaks", "by mouth and voice", 16, _strip(turns, duration, 16))
+
+
+def _unit(who: str, unit: ActionUnitSummary, measured: Person | None, duration: float) -> Markup:
+    marks = []
+    for event in unit.events:
+        shown = level(event.peak) or LEVELS[0]
+        marks.append(Mark(event.onset_s, event.offset_s, f"{who} {unit.au} {shown} (peak {event.peak:.2f})", f"er-{shown}"))
+    bars = _strip(marks, duration, 18)
+    if measured is None:
+        return bars
+    series = measured.action_units
+    line = curve(
+        series.times_s, series.of(unit.au), duration, low=0, high=1, name=f"{who} {unit.au}", kind="er-intensity", peaks=True
+    )
+    return bars + _plot([line], 18)
+
+
+def _voice(report: EmotionReport, voice: Voice | None, duration: float) -> Iterator[Row]:
+    if voice is None:
+        return
+    spans = [Mark(start, end, "speech", "er-speech") for start, end in voice.spans]
+    yield Row("voice", f"{voice.speech_s:.1f} s of speech", 30, _foot(spans, duration), heading=True)
+    times = voice.hop_s * np.arange(len(voice.loudness_db))
+    loud = curve(times, voice.loudness_db, duration, low=-60, high=0, name="loudness", kind="er-voice", unit=" dBFS")
+    yield Row("loudness", "\u221260\u20130 dBFS", 34, _plot([loud], 34))
+    if np.isfinite(voice.pitch_hz).any():
+        low, high = np.nanpercentile(voice.pitch_hz, [1, 99])
+        low, high = 10 * np.floor(low / 10), 10 * np.ceil(high / 10 + 0.01)
+        times = voice.hop_s * np.arange(len(voice.pitch_hz))
+        pitch = curve(times, voice.pitch_hz, duration, low=low, high=high, name="pitch", kind="er-voice", unit=" Hz")
+        yield Row("pitch", f"{low:.0f}\u2013{high:.0f} Hz", 34, _plot([pitch], 34))
+
+
+def _foot(marks: Sequence[Mark], duration: float) -> Markup:
+    """Thin bars at the foot of a heading."""
+    return Markup("").join(block(mark, duration, 20, 6) for mark in thinned(marks, duration))
+
+
+def _words(report: EmotionReport, duration: float) -> Iterator[Row]:
+    if report.words and report.words.segments:
+        marks = [Mark(w.start, w.end, f"\u201c{w.text}\u201d", "er-word", w.text) for w in report.words.segments]
+        yield Row("words", report.words.language, 26, _strip(marks, duration, 22), heading=True)
+
+
+def _claims(report: EmotionReport, duration: float) -> Iterator[Row]:
+    marks = []
+    for claim in report.explanation.claims:
+        if claim.start_s is not None:
+            end_s = duration if claim.end_s is None else claim.end_s
+            label, drawn = f"claim {claim.verdict}: {claim.text}", f"{SIGNS[claim.verdict]} {claim.text}"
+            marks.append(Mark(claim.start_s, end_s, label, f"er-{claim.verdict}", drawn))
+    for n, row in enumerate(lanes(marks)):
+        name = ("", "") if n else ("claims", "of the explanation")
+        yield Row(*name, 22, _strip(row, duration, 22), heading=n == 0)
+
+
+def _tools() -> Markup:
+    buttons = [
+        element("button", Markup(sign), type="button", class_="er-zoom", data_zoom=zoom, aria_label=label, title=label)
+        for sign, zoom, label in (("\u2212", "0.5", "zoom out"), ("+", "2", "zoom in"), ("fit", "0", "whole clip"))
+    ]
+    read = element("output", Markup("Move over the figure to read values; click to choose a moment."), class_="er-read")
+    return element("div", read, element("span", *buttons, class_="er-zooms"), class_="er-tools")
+
+
+def _legend(report: EmotionReport) -> Markup:
+    shown = {e.emotion for p in report.people for e in p.emotions_over_time} | {s.verdict.emotion for s in report.segments}
+    if report.frame_probabilities:
+        for frames in report.frame_probabilities.values():
+            shown |= {EMOTIONS[k] for k in np.argsort(-frames.max(axis=0))[:MOST_EMOTIONS]}
+    kinds = [(f"e-{emotion}", emotion) for emotion in EMOTIONS if emotion in shown]
+    if any(person.action_units for person in report.people):
+        kinds += [(f"er-{name}", f"{name} action unit") for name in LEVELS]
+    return element("div", *(element("span", _swatch(kind), Markup.escape(name)) for kind, name in kinds), class_="er-legend")
+
+
+def _swatch(kind: str) -> Markup:
+    return element("svg", element("rect", width=12, height=12, class_=f"er-bar {kind}"), width=12, height=12, aria_hidden="true")

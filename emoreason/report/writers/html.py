@@ -1,0 +1,11 @@
+"""The self-contained page."""
+
+from pathlib import Path
+
+from emoreason.report.page import page
+from emoreason.report.schema import EmotionReport
+from emoreason.report.writers.options import Options
+
+
+def write_html(report: EmotionReport, path: Path, options: Options) -> None:
+    path.write_text(page(report, key_frames=options.key_frames), encoding="utf-8")

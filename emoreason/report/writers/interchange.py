@@ -1,0 +1,10 @@
+"""JSON, the form other programs read."""
+
+from pathlib import Path
+
+from emoreason.report.schema import EmotionReport
+from emoreason.report.writers.options import Options
+
+
+def write_json(report: EmotionReport, path: Path, options: Options) -> None:
+    path.write_text(report.to_json(indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,24 @@
+"""The frame table as CSV and Parquet, written chunk by chunk: memory does not grow with the clip."""
+
+from pathlib import Path
+
+from emoreason.report.schema import EmotionReport
+from emoreason.report.table import chunks, schema
+from emoreason.report.writers.options import Options
+
+
+def write_csv(report: EmotionReport, path: Path, options: Options) -> None:
+    from pyarrow import csv
+
+    with csv.CSVWriter(path, schema(options.columns)) as writer:
+        for chunk in chunks(report, options.columns):
+            writer.write_table(chunk)
+
+
+def write_parquet(report: EmotionReport, path: Path, options: Options) -> None:
+    """The meaning of each column is in the metadata of its field."""
+    from pyarrow import parquet
+
+    with parquet.ParquetWriter(path, schema(options.columns), compression="zstd") as writer:
+        for chunk in chunks(report, options.columns):
+            writer.write_table(chunk)
