@@ -10,6 +10,9 @@ class PerceptionSettings:
     max_faces: int = 4  # faces followed per frame
     max_side: int = 1280  # longer frames are scaled down before detection; boxes stay in original pixels
     second_pass: bool = True  # look again, enlarged, where the video loop sees no face
+    # Pictures that are themselves face crops. True: the caller says so, and where no mesh fits the whole picture is taken as
+    # the face, flagged. None: small, nearly square pictures get the closer look, but no face is taken on trust. False: neither.
+    cropped_faces: bool | None = None
     voice: bool = True
     words: bool = True
     language: str | None = None  # spoken language; None = detected
