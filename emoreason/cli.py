@@ -4,7 +4,6 @@ Exit codes: 0 all good; 1 usage or environment; 2 finished, but at least one inp
 """
 
 import json
-import os
 import re
 import sys
 import traceback
@@ -136,7 +135,6 @@ def _reasoner(model: str, fps: float | None, language: str | None, words: bool, 
     from emoreason.system import require_libraries
 
     require_libraries()
-    os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's start-up chatter; read when its library loads
     from emoreason import EmotionReasoner
     from emoreason.perception.settings import PerceptionSettings
 

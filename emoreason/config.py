@@ -16,12 +16,13 @@ _FOLDERS: dict[str, str] = {
     "recipes": "data_recipes",
     "demo": "demo",
 }
+KINDS = tuple(_FOLDERS)
 
 
 def shipped() -> Path:
-    """Folder with configs/, data_recipes/ and demo/: inside an installed package `_data`, in a checkout its root."""
+    """Folder with configs/, data_recipes/ and demo/: the root of a checkout, or `_data` inside an installed package."""
     package = Path(__file__).parent
-    return package / "_data" if (package / "_data").is_dir() else package.parent
+    return package.parent if (package.parent / "pyproject.toml").is_file() else package / "_data"
 
 
 def names(kind: Kind) -> list[str]:

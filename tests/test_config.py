@@ -55,6 +55,11 @@ def test_an_unknown_kind(shipped):
         config.resolve("pets", "x")
 
 
-def test_shipped_is_the_checkout_or_the_package():
-    root = config.shipped()
-    assert root.name == "_data" or (root / "emoreason").is_dir()
+def test_shipped_is_the_checkout_or_inside_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "__file__", str(tmp_path / "emoreason" / "config.py"))
+    (tmp_path / "configs" / "models").mkdir(parents=True)
+    (tmp_path / "configs" / "models" / "foreign.yaml").write_text("")
+    assert config.shipped() == tmp_path / "emoreason" / "_data"
+    assert config.names("models") == []  # what lies beside an installed package is not ours
+    (tmp_path / "pyproject.toml").write_text("")
+    assert config.shipped() == tmp_path and config.names("models") == ["foreign"]

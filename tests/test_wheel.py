@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 import emoreason
-from emoreason import assets
+from emoreason import assets, config
 from emoreason.errors import AssetError
 
 ROOT = Path(emoreason.__file__).parents[1]
+DATA_FOLDERS = ("configs", "data_recipes", "demo")
 pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="not a checkout: nothing to build")
 
 
@@ -26,9 +27,9 @@ pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason=
 def wheel(tmp_path_factory):
     """Built from a copy, so that the checkout stays clean; with what is installed, so that no network is needed."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, source)
-    for name in ("emoreason", "configs", "data_recipes", "demo"):
+    for name in ("emoreason", *DATA_FOLDERS):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source)
@@ -55,11 +56,22 @@ def run_there(elsewhere: Path, *command: object) -> str:
     return run(*command, cwd=elsewhere.parent, env=os.environ | {"PYTHONPATH": str(elsewhere), "EMOREASON_HOME": home})
 
 
+def files_below(folder: Path) -> set[str]:
+    """Relative to the checkout, without what Python and hidden tools leave behind."""
+    found = {path.relative_to(ROOT) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    return {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
+
+
 def test_every_file_of_the_package_is_in_the_wheel(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
-    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "emoreason").rglob("*") if path.is_file()}
-    assert {file for file in files if "__pycache__" not in file and not file.endswith(".pyc")} <= inside
+    assert files_below(ROOT / "emoreason") <= inside
     assert any(name.endswith("licenses/LICENSE") for name in inside)
+
+
+def test_every_config_recipe_and_demo_file_is_in_the_wheel(wheel):
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    missing = {file for name in DATA_FOLDERS for file in files_below(ROOT / name) if f"emoreason/_data/{file}" not in inside}
+    assert not missing, "add its folder to [tool.hatch.build.targets.wheel.force-include] in pyproject.toml"
 
 
 def test_nothing_else_is_in_the_wheel(wheel):
@@ -69,9 +81,13 @@ def test_nothing_else_is_in_the_wheel(wheel):
 
 def test_the_command_runs_elsewhere(elsewhere):
     assert "analyze" in run_there(elsewhere, sys.executable, elsewhere / "bin" / "emoreason", "--help")
-    code = "import emoreason, emoreason.config as c; print(emoreason.__file__); print(c.shipped())"
-    file, shipped = run_there(elsewhere, sys.executable, "-c", code).split()
-    assert Path(file).is_relative_to(elsewhere) and Path(shipped).is_relative_to(elsewhere)
+    code = "import emoreason; print(emoreason.__file__)"
+    assert Path(run_there(elsewhere, sys.executable, "-c", code).strip()).is_relative_to(elsewhere)
+
+
+def test_the_resolver_knows_the_same_names_elsewhere(elsewhere):
+    code = "import json; from emoreason import config; print(json.dumps({kind: config.names(kind) for kind in config.KINDS}))"
+    assert json.loads(run_there(elsewhere, sys.executable, "-c", code)) == {kind: config.names(kind) for kind in config.KINDS}
 
 
 def test_the_main_job_runs_elsewhere(elsewhere, tmp_path):
