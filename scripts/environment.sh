@@ -34,7 +34,7 @@ prepare() {
     if grep -qxF -e "$wanted" -e "${wanted%"$extras"}[dev]" "$stamp" 2>/dev/null; then
         say "packages: up to date"
     else
-        say "installing the packages at their tested versions (about 2 GB on disk, once)"
+        say "installing the packages at their tested versions (about 2.5 GB on disk, once)"
         .venv/bin/python -m pip install --quiet --quiet --progress-bar off --constraint constraints.txt --editable ".$extras"
         echo "$wanted" > "$stamp"
     fi
