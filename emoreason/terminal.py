@@ -1,5 +1,6 @@
 """What a person sees in the terminal: safe text, the progress line, the summary of a report. Nothing here decides anything."""
 
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Hook = Callable[[str, float, float | None], None]
 MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
 TOP_UNITS = 5
+WORDS_SHOWN = 400  # characters; an hour of talk is in the report
 # Marks that change the direction of the text around them can make a file name look like another one.
 _DIRECTION = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -70,7 +72,8 @@ def _lines(report: "EmotionReport", saved: list[Path]) -> Iterator[tuple[str, st
     if report.voice is not None:
         yield "voice", _voice(report.voice)
     if report.words is not None:
-        yield "words", f"{report.words.language} ({report.words.language_probability:.2f}): “{report.words.text.strip()}”"
+        text = textwrap.shorten(report.words.text, WORDS_SHOWN, placeholder=" …")
+        yield "words", f"{report.words.language} ({report.words.language_probability:.2f}): “{text}”"
     yield from _explanation(report.explanation)
     for warning in report.warnings:
         yield "warning", warning
