@@ -82,6 +82,18 @@ GAZE_AUS = ("AU61", "AU62", "AU63", "AU64")
 # Units whose two eyes always move together, or that have no side of their own.
 SIDED_AUS = tuple(au for au, unit in ACTION_UNITS.items() if unit.sided and au not in GAZE_AUS)
 
+# How far a unit's measurement can be trusted, by its average precision (AP) on the held-out subjects of CK+ (peak against
+# other peaks and neutral faces; once as strangers, once with their neutral face known) and its false activations on FER+
+# neutral faces, as printed by `scripts/measure_action_units.py report`:
+#   high    both AP >= 0.8, at most 5 % of neutral faces active, at least 10 coded sequences
+#   medium  AP >= 0.5 as a stranger and >= 0.6 when known, at least 5 coded sequences; and what CK+ does not code but the
+#           mesh shows directly: lids and irises
+#   low     all others, the rarely and never coded ones included
+RELIABILITY: dict[str, Reliability] = dict.fromkeys(AUS, "low") | {
+    **dict.fromkeys(("AU06", "AU09", "AU12", "AU25", "AU26", "AU27"), "high"),
+    **dict.fromkeys(("AU01", "AU02", "AU04", "AU05", "AU20", "AU43", "AU45", *GAZE_AUS), "medium"),
+}
+
 # Order of MediaPipe's 52 outputs: ARKit's shapes without tongueOut, `_neutral` first.
 BLENDSHAPES = (
     "_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft "
