@@ -11,8 +11,8 @@ from emoreason import __version__, assets
 from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation
-from emoreason.perception.observe import Progress, observe
-from emoreason.perception.settings import PerceptionSettings
+from emoreason.perception.observe import observe
+from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.store import ObservationStore
 from emoreason.report import composer
 from emoreason.report.assemble import assemble

@@ -2,22 +2,19 @@
 
 import shutil
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from emoreason.media import Clip
-from emoreason.perception.faces import FaceLog, read_faces
+from emoreason.perception.faces import read_faces
 from emoreason.perception.observation import FaceTable, Note, Observation, Voice, Words
-from emoreason.perception.settings import PerceptionSettings
+from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.speaking import who_speaks
 from emoreason.perception.store import ObservationStore, Shard, ShardWriter
 from emoreason.perception.voice import read_voice
 from emoreason.perception.words import read_words
-
-Progress = Callable[[str, float, float | None], None]  # stage, seconds done, seconds in all
 
 
 def observe(
@@ -42,12 +39,13 @@ def observe(
         raise
 
 
-def _measure(clip: Clip, settings: PerceptionSettings, scratch, progress: Progress | None) -> Observation:
+def _measure(clip: Clip, settings: PerceptionSettings, scratch: Path, progress: Progress | None) -> Observation:
     writer = ShardWriter(scratch)
     with ThreadPoolExecutor(1, thread_name_prefix="emoreason-sound") as pool:
         sound = pool.submit(_hear, clip, settings, progress)
         started = time.perf_counter()
-        log = read_faces(clip, settings, writer.add, progress) if clip.source.has_video else _no_faces()
+        told = progress and (lambda done_s: progress("faces", done_s, clip.source.duration_s))
+        log = read_faces(clip, settings, writer.add, told)
         writer.flush()
         faces_s = time.perf_counter() - started
         voice, words, notes, sound_timings = sound.result()
@@ -83,10 +81,5 @@ def _hear(
     if voice is not None and settings.words:
         words, more = read_words(clip, voice, settings, progress)
         notes = [*notes, *more]
-    timings: dict[str, Any] = {"voice": heard - started, "words": time.perf_counter() - heard}
+    timings = {"voice": heard - started, "words": time.perf_counter() - heard}
     return voice, words, notes, timings
-
-
-def _no_faces() -> FaceLog:
-    nothing = np.zeros(0)
-    return FaceLog(sample_times_s=nothing, sample_frames=nothing, cuts_s=(), scene_times_s=(), notes=[], decode_s=0.0)

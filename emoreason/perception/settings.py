@@ -1,7 +1,10 @@
 """What can be asked of perception. Part of the cache key: equal settings on equal bytes give the same Observation."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+Progress = Callable[[str, float, float | None], None]  # stage, seconds done, seconds in all where known
 
 
 @dataclass(frozen=True)

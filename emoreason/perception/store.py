@@ -60,26 +60,30 @@ class Shard(Mapping[str, np.ndarray]):
 
 
 class ShardWriter:
-    """Takes rows of the face table one by one and writes a shard whenever SHARD_ROWS have come; memory stays bounded."""
+    """Takes the face rows of one frame at a time and writes a shard whenever SHARD_ROWS have come; memory stays bounded."""
 
     def __init__(self, folder: Path):
-        self.folder, self.rows, self.count = folder, [], 0
+        self.folder, self.count = folder, 0
+        self.rows: list[Mapping[str, np.ndarray]] = []
+        self.waiting = 0
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        self.rows.append(row)
-        if len(self.rows) == SHARD_ROWS:
+    def add(self, rows: Mapping[str, np.ndarray]) -> None:
+        """n faces stacked: every column of FACE_COLUMNS but `geometry` and `gaze`, which are computed here for a whole shard."""
+        self.rows.append(rows)
+        self.waiting += len(rows["sample"])
+        if self.waiting >= SHARD_ROWS:
             self.flush()
 
     def flush(self) -> None:
         if not self.rows:
             return
         given = [name for name in FACE_COLUMNS if name not in ("geometry", "gaze")]
-        shard = {name: np.stack([np.asarray(row[name], FACE_COLUMNS[name][0]) for row in self.rows]) for name in given}
+        shard = {name: np.concatenate([rows[name] for rows in self.rows]).astype(FACE_COLUMNS[name][0]) for name in given}
         pixels = landmarks_in_pixels(shard["landmarks"], shard["box"])  # [N, 478, 3]
         shard["geometry"] = measure(pixels).astype(np.float32)
         shard["gaze"] = gaze(pixels, shard["blendshapes"]).astype(np.float32)
         save_file(shard, self.folder / f"faces-{self.count:05d}.safetensors")
-        self.rows, self.count = [], self.count + 1
+        self.rows, self.waiting, self.count = [], 0, self.count + 1
 
 
 def landmarks_in_pixels(relative: np.ndarray, box: np.ndarray) -> np.ndarray:

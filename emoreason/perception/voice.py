@@ -1,6 +1,5 @@
 """Where somebody speaks, and how it sounds: voice activity by Silero, prosody on what it finds. Streams in blocks."""
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from emoreason.errors import EnvironmentProblem
 from emoreason.media import Clip
 from emoreason.perception import pitch, prosody
 from emoreason.perception.observation import Note, Voice
-from emoreason.perception.settings import PerceptionSettings
-
-Progress = Callable[[str, float, float | None], None]  # stage, seconds done, seconds in all
+from emoreason.perception.settings import PerceptionSettings, Progress
 
 BLOCK_S = 30.0  # what is held at a time, whatever the length of the track
 SERIES_HOP_S = 0.05

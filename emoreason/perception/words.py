@@ -6,7 +6,7 @@ a warning, or dropped by the thresholds below: a wrong word in a report does mor
 
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -20,9 +20,8 @@ from emoreason import assets
 from emoreason.errors import AssetError, ConfigError
 from emoreason.media import Clip
 from emoreason.perception.observation import Note, Voice, Words, WordSegment
-from emoreason.perception.settings import PerceptionSettings
+from emoreason.perception.settings import PerceptionSettings, Progress
 
-Progress = Callable[[str, float, float | None], None]  # stage, seconds done, seconds in all
 Place = tuple[float, float]  # seconds
 
 RATE = 16000

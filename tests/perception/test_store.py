@@ -124,25 +124,25 @@ def test_shard_writer_computes_geometry_and_keeps_memory_bounded(tmp_path, monke
     monkeypatch.setattr(store_module, "SHARD_ROWS", 3)
     rng = np.random.default_rng(0)
     writer = ShardWriter(tmp_path)
-    for sample in range(7):
+    for sample in range(5):
         writer.add(
             {
-                "sample": sample,
-                "face_id": 1,
-                "found": 1,
-                "box": [10, 10, 100, 120],
-                "landmarks": rng.random((478, 3)),
-                "blendshapes": rng.random(52),
-                "pose": [0, 0, 0],
-                "quality": [60, 1, 0.5, 1],
+                "sample": np.array([sample, sample]),
+                "face_id": np.array([1, 2]),
+                "found": np.array([1, 1]),
+                "box": np.array([[10, 10, 100, 120]] * 2),
+                "landmarks": rng.random((2, 478, 3)),
+                "blendshapes": rng.random((2, 52)),
+                "pose": np.zeros((2, 3)),
+                "quality": np.array([[60, 1, 0.5, 1]] * 2),
             }
         )
-        assert len(writer.rows) < 3
+        assert writer.waiting < 3
     writer.flush()
     shards = [Shard(path) for path in sorted(tmp_path.glob("*.safetensors"))]
-    assert [len(shard["sample"]) for shard in shards] == [3, 3, 1]
+    assert [len(shard["sample"]) for shard in shards] == [4, 4, 2]
     assert set(shards[0]) == set(FACE_COLUMNS)
-    assert np.isfinite(shards[0]["geometry"]).all() and shards[0]["gaze"].shape == (3, 2)
+    assert np.isfinite(shards[0]["geometry"]).all() and shards[0]["gaze"].shape == (4, 2)
 
 
 def test_version_is_part_of_the_key(observation, monkeypatch):
