@@ -48,6 +48,12 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
         return INTERRUPTED
+    except Exception as error:
+        debug = "--debug" in arguments
+        _say(_unforeseen(error, debug))
+        if debug:
+            traceback.print_exception(error)
+        return USAGE
 
 
 def _say(message: str) -> None:
@@ -84,7 +90,9 @@ def analyze(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per line and file instead of a summary.")
     ] = False,
-    formats: Annotated[str, typer.Option(help=f"What to write with --out: {','.join(FORMATS)}.")] = "json,html",
+    formats: Annotated[
+        str | None, typer.Option(help=f"What to write with --out: {','.join(FORMATS)}; json,html when not given.")
+    ] = None,
     columns: Annotated[str, typer.Option(help=f"Column names of csv and parquet: {' or '.join(COLUMNS)}.")] = "pyfeat",
     model: Annotated[str, typer.Option(help="What judges the measurements.")] = "composer",
     fps: Annotated[
@@ -97,7 +105,9 @@ def analyze(
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of unexpected errors.")] = False,
 ) -> int:
     """Analyse files one after the other; one that fails costs nothing else."""
-    chosen, columns = _split(formats, FORMATS, "--formats"), _split(columns, COLUMNS, "--columns")[0]
+    chosen, columns = _split(formats or "json,html", FORMATS, "--formats"), _split(columns, COLUMNS, "--columns")[0]
+    if formats and out is None:
+        raise typer.BadParameter("--formats says what to write: say where with --out")
     if language is not None and not re.fullmatch("[a-z]{2,3}", language):
         raise typer.BadParameter(f"--language takes a code of two or three letters, such as 'en', not '{language}'")
     if out is not None:
@@ -135,8 +145,11 @@ def _reasoner(model: str, fps: float | None, language: str | None, words: bool, 
     from emoreason.system import require_libraries
 
     require_libraries()
-    from emoreason import EmotionReasoner
-    from emoreason.perception.settings import PerceptionSettings
+    try:
+        from emoreason import EmotionReasoner
+        from emoreason.perception.settings import PerceptionSettings
+    except (ImportError, OSError) as error:  # OSError: a shared library that does not load
+        raise EnvironmentProblem(f"a package does not load ({error}): run `emoreason doctor`") from error
 
     chosen = {"fps": fps, "language": language}
     settings = PerceptionSettings(words=words, **{key: value for key, value in chosen.items() if value is not None})
@@ -145,13 +158,16 @@ def _reasoner(model: str, fps: float | None, language: str | None, words: bool, 
 
 def _report_failure(file: str, error: Exception, debug: bool) -> None:
     """One line per failed input; what nobody foresaw says so, and shows its traceback on request."""
-    message = str(error) or type(error).__name__
-    if not isinstance(error, EmoReasonError | OSError):
-        hint = "" if debug else "; run again with --debug and report it with the output of `emoreason doctor`"
-        message = f"unexpected {type(error).__name__}: {message}{hint}"
+    expected = isinstance(error, EmoReasonError | OSError)
+    message = (str(error) or type(error).__name__) if expected else _unforeseen(error, debug)
     _say(message if message.startswith(file) else f"{file}: {message}")
     if debug:
         traceback.print_exception(error)
+
+
+def _unforeseen(error: Exception, debug: bool) -> str:
+    hint = "" if debug else "; run again with --debug and report it with the output of `emoreason doctor`"
+    return f"unexpected {type(error).__name__}: {error}{hint}"
 
 
 def _print_line(line: str) -> None:

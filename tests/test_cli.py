@@ -131,6 +131,21 @@ def test_what_is_true_of_every_file_ends_the_run(capfdbinary):
     assert (code, out) == (1, "") and err.startswith("asset 'whisper-base'") and err.count("\n") == 1
 
 
+def test_a_package_that_does_not_load_is_one_line(capfdbinary, monkeypatch):
+    monkeypatch.delitem(vars(emoreason), "EmotionReasoner")
+    monkeypatch.setitem(sys.modules, "emoreason.inference.reasoner", None)  # as Python marks what cannot be imported
+    code, out, err = run(capfdbinary, "analyze", "a.mp4")
+    assert (code, out, err.count("\n")) == (1, "", 1) and "run `emoreason doctor`" in err
+
+
+def test_the_unforeseen_outside_of_files_is_one_line_too(capfdbinary, monkeypatch):
+    monkeypatch.setattr(Reasoner, "from_pretrained", classmethod(lambda *_, **__: 1 / 0))
+    code, _, err = run(capfdbinary, "analyze", "a.mp4")
+    assert code == 1 and err.count("\n") == 1 and err.startswith("unexpected ZeroDivisionError")
+    code, _, err = run(capfdbinary, "analyze", "a.mp4", "--debug")
+    assert code == 1 and "Traceback" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -138,6 +153,7 @@ def test_what_is_true_of_every_file_ends_the_run(capfdbinary):
         (["analyze"], "Missing argument 'FILE...'"),
         (["analyze", "a.mp4", "--bogus"], "No such option: --bogus"),
         (["analyze", "a.mp4", "--formats", "json,zip"], "--formats takes json, csv, .* not 'zip'"),
+        (["analyze", "a.mp4", "--formats", "csv"], "say where with --out"),
         (["analyze", "a.mp4", "--columns", "other"], "--columns takes pyfeat, openface, not 'other'"),
         (["analyze", "a.mp4", "--fps", "0"], "--fps"),
         (["analyze", "a.mp4", "--language", "english please"], "--language"),
