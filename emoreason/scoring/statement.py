@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Modality = Literal["face", "voice", "words", "scene"]
+Phase = Literal["start", "first_half", "middle", "second_half", "end", "throughout"]  # a time relative to the clip's length
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,10 @@ class Statement:
     in `quote`), "language", or something no measurement covers ("posture", "scene", "tears", ...), which stays unverifiable.
     level: an intensity word for AUs (slight, marked, strong), or low, typical, high for voice; None when not said.
     negated: the text denies the cue ("no sign of a smile", "the brows are not lowered").
+    person: "p1", "p2", ...; "speaker" (whoever speaks), "all" (each person), None when the text does not say.
+    side: the subject's own; "one" is one side, without saying which ("a lopsided smile").
+    start_s, end_s: the stated time; equal for a moment ("at 2.3 s"), one None for an open end ("after 3 s"), negative
+    seconds count from the end of the clip ("the last two seconds"). phase: "at the beginning", "throughout", ...
     """
 
     text: str
@@ -24,8 +29,9 @@ class Statement:
     cue: str
     person: str | None = None
     negated: bool = False
-    side: Literal["left", "right", "both"] | None = None
+    side: Literal["left", "right", "both", "one"] | None = None
     level: str | None = None
     start_s: float | None = None
     end_s: float | None = None
     quote: str | None = None
+    phase: Phase | None = None
