@@ -160,7 +160,8 @@ def _report_failure(file: str, error: Exception, debug: bool) -> None:
     """One line per failed input; what nobody foresaw says so, and shows its traceback on request."""
     expected = isinstance(error, EmoReasonError | OSError)
     message = (str(error) or type(error).__name__) if expected else _unforeseen(error, debug)
-    _say(message if message.startswith(file) else f"{file}: {message}")
+    named = message.startswith((file, str(Path(file))))
+    _say(message if named else f"{file}: {message}")
     if debug:
         traceback.print_exception(error)
 
