@@ -1,25 +1,30 @@
 """Small pieces of SVG, escaped, on a time axis in percent: the figure stretches without stretching its text."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup, escape
 
 MOST_POINTS = 600  # per curve: finer than the pixels of a screen
-MOST_SPANS = 300  # per row
+MOST_BLOCKS = 60  # per row: beyond that bars are drawn as one path per kind, a tenth of the bytes
+MOST_SPANS = 200  # per row
 WIDTH, HEIGHT = 1000, 100  # view box of curves
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A labelled stretch of time. `kind` becomes the CSS class; `text` is drawn inside, `label` is read out on hover."""
+    """A labelled stretch of time. `kind` becomes the CSS class; `text` is drawn inside, `label` is read out on hover.
+
+    `brief` is what marks of one kind have in common, for rows so full that they are drawn together.
+    """
 
     start_s: float
     end_s: float
     label: str
     kind: str = ""
     text: str = ""
+    brief: str = ""
 
 
 def element(name: str, *children: Markup, **attributes: object) -> Markup:
@@ -53,6 +58,20 @@ def block(mark: Mark, duration_s: float, y: float, height: float) -> Markup:
     return rect + element("svg", text(mark.text, x=4, y=height / 2 + 4, class_="er-in"), **place)
 
 
+def strip(marks: Sequence[Mark], duration_s: float, height: float, y: float = 0) -> Markup:
+    """A row of bars, whatever their number."""
+    if len(marks) <= MOST_BLOCKS:
+        return Markup("").join(block(mark, duration_s, y, height) for mark in marks)
+    scale = WIDTH / duration_s
+    together: dict[tuple[str, str], str] = {}
+    for mark in thinned(marks, duration_s):
+        wide = max((mark.end_s - mark.start_s) * scale, 0.8)
+        key = (mark.kind, mark.brief or mark.label)
+        together[key] = together.get(key, "") + f"M{mark.start_s * scale:.1f} 1h{wide:.1f}"
+    paths = [element("path", class_=f"er-many {kind}", data_label=label, d=path) for (kind, label), path in together.items()]
+    return element("svg", *paths, y=y, width="100%", height=height, viewBox=f"0 0 {WIDTH} 2", preserveAspectRatio="none")
+
+
 def thinned(marks: Sequence[Mark], duration_s: float) -> list[Mark]:
     """At most MOST_SPANS marks: beyond that, time is cut in bins and each shows what fills most of it, neighbours joined."""
     if len(marks) <= MOST_SPANS:
@@ -69,10 +88,10 @@ def thinned(marks: Sequence[Mark], duration_s: float) -> list[Mark]:
         if mark is None:
             continue
         last = joined[-1] if joined else None
-        if last and last.kind == mark.kind and last.label == mark.label and last.end_s >= n * step - 1e-6:
-            joined[-1] = Mark(last.start_s, (n + 1) * step, last.label, last.kind)
+        if last and (last.kind, last.brief) == (mark.kind, mark.brief) and last.end_s >= n * step - 1e-6:
+            joined[-1] = replace(last, end_s=(n + 1) * step)
         else:
-            joined.append(Mark(n * step, (n + 1) * step, mark.label, mark.kind))
+            joined.append(replace(mark, start_s=n * step, end_s=(n + 1) * step))
     return joined
 
 
@@ -97,34 +116,37 @@ def curve(
     name: str,
     kind: str = "",
     unit: str = "",
+    points: int = MOST_POINTS,
     peaks: bool = False,
 ) -> Markup:
     """A line of `values` [T] between `low` (bottom) and `high` (top), broken where nothing was measured.
 
-    At most MOST_POINTS points: the mean of each bin of time, or its maximum with `peaks`. The hover read-out takes its
+    At most `points` points: the mean of each bin of time, or its maximum with `peaks`. The hover read-out takes its
     numbers from the drawn points, so they are in the page once.
     """
-    times_s, values = _binned(times_s, values, duration_s, peaks)
+    digits = 0 if len(times_s) > points else 1  # a long clip needs no more, and its page should stay small
+    if len(times_s) > points:
+        times_s, values = _binned(times_s, values, duration_s, points, peaks)
     x = WIDTH * times_s / duration_s
     y = HEIGHT * (1 - np.clip((values - low) / (high - low), 0, 1))
-    strokes = Markup("").join("M" + " ".join(f"{x[i]:.1f} {y[i]:.0f}" for i in run) for run in _runs(times_s, values))
+    strokes = "".join("M" + " ".join(f"{x[i]:.{digits}f} {y[i]:.0f}" for i in run) for run in _runs(times_s, values))
     data = {"data_name": name, "data_low": f"{low:g}", "data_high": f"{high:g}", "data_unit": unit}
     return element("path", class_=f"er-curve {kind}", d=strokes, **data)
 
 
-def _binned(times_s: np.ndarray, values: np.ndarray, duration_s: float, peaks: bool) -> tuple[np.ndarray, np.ndarray]:
+def _binned(
+    times_s: np.ndarray, values: np.ndarray, duration_s: float, points: int, peaks: bool
+) -> tuple[np.ndarray, np.ndarray]:
     keep = np.isfinite(values)
-    if len(times_s) <= MOST_POINTS:
-        return times_s, values
-    bins = np.minimum((times_s[keep] / duration_s * MOST_POINTS).astype(int), MOST_POINTS - 1)
+    bins = np.minimum((times_s[keep] / duration_s * points).astype(int), points - 1)
     if peaks:
-        out = np.full(MOST_POINTS, -np.inf)
+        out = np.full(points, -np.inf)
         np.maximum.at(out, bins, values[keep])
         out[np.isinf(out)] = np.nan
     else:
-        total, count = np.bincount(bins, values[keep], MOST_POINTS), np.bincount(bins, minlength=MOST_POINTS)
-        out = np.divide(total, count, out=np.full(MOST_POINTS, np.nan), where=count > 0)
-    return (np.arange(MOST_POINTS) + 0.5) * duration_s / MOST_POINTS, out
+        total, count = np.bincount(bins, values[keep], points), np.bincount(bins, minlength=points)
+        out = np.divide(total, count, out=np.full(points, np.nan), where=count > 0)
+    return (np.arange(points) + 0.5) * duration_s / points, out
 
 
 def _runs(times_s: np.ndarray, values: np.ndarray) -> Iterator[np.ndarray]:

@@ -29,11 +29,22 @@
     return low + (high - low) * (1 - y / 100);
   };
 
+  const spans = new WeakMap();  // many bars drawn as one path -> [[start, end], ...]
+  const covers = (path, s, total) => {
+    const read = () => [...path.getAttribute("d").matchAll(/M([\d.]+) 1h([\d.]+)/g)].map((m) => [Number(m[1]), Number(m[1]) + Number(m[2])]);
+    if (!spans.has(path)) spans.set(path, read());
+    const x = (1000 * s) / total;
+    return spans.get(path).some(([start, end]) => start <= x && x <= end);
+  };
+
   const readings = (figure, s) => {
     const found = [];
+    const curved = (bar) => bar.matches(".er-slight, .er-marked, .er-strong") && bar.closest(".er-row").querySelector(".er-intensity");
     for (const bar of figure.querySelectorAll(".er-bar[data-label]:not(.er-seen)")) {
-      const curved = bar.matches(".er-slight, .er-marked, .er-strong") && bar.parentNode.querySelector(".er-intensity");
-      if (!curved && Number(bar.dataset.start) <= s && s <= Number(bar.dataset.end)) found.push(bar.dataset.label);
+      if (!curved(bar) && Number(bar.dataset.start) <= s && s <= Number(bar.dataset.end)) found.push(bar.dataset.label);
+    }
+    for (const path of figure.querySelectorAll(".er-many")) {
+      if (!curved(path) && covers(path, s, duration(figure))) found.push(path.dataset.label);
     }
     for (const path of figure.querySelectorAll(".er-curve")) {
       const value = valueAt(path, s, duration(figure));

@@ -17,12 +17,13 @@ from emoreason.labels.action_units import LEVELS, level
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.observation import Observation, Person, Voice
 from emoreason.report.page.clock import clock, span, ticks
-from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, block, curve, element, lanes, percent, text, thinned
+from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, curve, element, lanes, percent, strip, text
 from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonReport
 
-MOST_UNITS = 12  # rows of action units per person, the strongest
+MOST_UNITS = 10  # rows of action units per person, the strongest
 MOST_EMOTIONS = 4  # curves of emotions per person
 SIGNS = {"supported": "\u2713", "contradicted": "\u2717", "unverifiable": "?"}
+_POINTS = 300  # of the curve in a row of an action unit, which is 18 px high
 _AXIS = 22  # height, px
 _NAMES = 168  # width of the column of names, px; the style sheet narrows it on small screens
 
@@ -106,7 +107,7 @@ def _axis(duration: float, height: int, cuts_s: Sequence[float]) -> Iterator[Mar
 
 
 def _strip(marks: Sequence[Mark], duration: float, height: int) -> Markup:
-    return Markup("").join(block(mark, duration, 2, height - 4) for mark in thinned(marks, duration))
+    return strip(marks, duration, height - 4, 2)
 
 
 def _plot(curves: Sequence[Markup], height: int) -> Markup:
@@ -125,7 +126,7 @@ def _verdict(report: EmotionReport, duration: float) -> Iterator[Row]:
 
 def _person(report: EmotionReport, person: PersonReport, measured: Person | None, duration: float) -> Iterator[Row]:
     who = person.person
-    seen = block(Mark(person.start_s, person.end_s, f"{who} in view", "er-seen"), duration, 23, 2)
+    seen = strip([Mark(person.start_s, person.end_s, f"{who} in view", "er-seen")], duration, 2, 23)
     yield Row(who, f"in view {span(person.start_s, person.end_s, duration)}", 30, seen, heading=True)
     emotions = [Mark(e.start_s, e.end_s, f"{who} {e.emotion}", f"e-{e.emotion}", e.emotion) for e in person.emotions_over_time]
     if emotions:
@@ -150,13 +151,22 @@ def _unit(who: str, unit: ActionUnitSummary, measured: Person | None, duration: 
     marks = []
     for event in unit.events:
         shown = level(event.peak) or LEVELS[0]
-        marks.append(Mark(event.onset_s, event.offset_s, f"{who} {unit.au} {shown} (peak {event.peak:.2f})", f"er-{shown}"))
+        brief = f"{who} {unit.au} {shown}"
+        marks.append(Mark(event.onset_s, event.offset_s, f"{brief} (peak {event.peak:.2f})", f"er-{shown}", brief=brief))
     bars = _strip(marks, duration, 18)
     if measured is None:
         return bars
     series = measured.action_units
     line = curve(
-        series.times_s, series.of(unit.au), duration, low=0, high=1, name=f"{who} {unit.au}", kind="er-intensity", peaks=True
+        series.times_s,
+        series.of(unit.au),
+        duration,
+        low=0,
+        high=1,
+        name=f"{who} {unit.au}",
+        kind="er-intensity",
+        points=_POINTS,
+        peaks=True,
     )
     return bars + _plot([line], 18)
 
@@ -165,7 +175,7 @@ def _voice(report: EmotionReport, voice: Voice | None, duration: float) -> Itera
     if voice is None:
         return
     spans = [Mark(start, end, "speech", "er-speech") for start, end in voice.spans]
-    yield Row("voice", f"{voice.speech_s:.1f} s of speech", 30, _foot(spans, duration), heading=True)
+    yield Row("voice", f"{voice.speech_s:.1f} s of speech", 30, strip(spans, duration, 6, 20), heading=True)
     times = voice.hop_s * np.arange(len(voice.loudness_db))
     loud = curve(times, voice.loudness_db, duration, low=-60, high=0, name="loudness", kind="er-voice", unit=" dBFS")
     yield Row("loudness", "\u221260\u20130 dBFS", 34, _plot([loud], 34))
@@ -177,14 +187,9 @@ def _voice(report: EmotionReport, voice: Voice | None, duration: float) -> Itera
         yield Row("pitch", f"{low:.0f}\u2013{high:.0f} Hz", 34, _plot([pitch], 34))
 
 
-def _foot(marks: Sequence[Mark], duration: float) -> Markup:
-    """Thin bars at the foot of a heading."""
-    return Markup("").join(block(mark, duration, 20, 6) for mark in thinned(marks, duration))
-
-
 def _words(report: EmotionReport, duration: float) -> Iterator[Row]:
     if report.words and report.words.segments:
-        marks = [Mark(w.start, w.end, f"\u201c{w.text}\u201d", "er-word", w.text) for w in report.words.segments]
+        marks = [Mark(w.start, w.end, f"\u201c{w.text}\u201d", "er-word", w.text, "speech") for w in report.words.segments]
         yield Row("words", report.words.language, 26, _strip(marks, duration, 22), heading=True)
 
 
