@@ -55,17 +55,19 @@ def print_summary(console: Console, report: "EmotionReport", saved: list[Path]) 
     """A dozen lines: verdict, persons, voice, words, explanation with its checked claims, warnings, written files."""
     source = report.source
     size = f", {source.width}x{source.height}" if source.has_video else ""
-    console.print(Text(safe(f"{source.path}  ({source.duration_s:.1f} s{size})"), style="bold"))
+    console.print(Text(safe(f"{source.path}  ({source.duration_s:.1f} s{size})"), style="bold"), soft_wrap=True)
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for label, text in _lines(report, saved):
+    for label, text in _lines(report):
         table.add_row(Text(label), Text(safe(text)))
     console.print(table)
+    for file in saved:
+        console.print(Text(safe(f"written  {file}")), soft_wrap=True)  # never broken: a path is there to be copied
     console.print()
 
 
-def _lines(report: "EmotionReport", saved: list[Path]) -> Iterator[tuple[str, str]]:
+def _lines(report: "EmotionReport") -> Iterator[tuple[str, str]]:
     yield "verdict", _verdict(report.verdict)
     for person in report.people:
         yield person.person, _person(person)
@@ -77,8 +79,6 @@ def _lines(report: "EmotionReport", saved: list[Path]) -> Iterator[tuple[str, st
     yield from _explanation(report.explanation)
     for warning in report.warnings:
         yield "warning", warning
-    for file in saved:
-        yield "written", str(file)
 
 
 def _verdict(verdict: "Verdict") -> str:
