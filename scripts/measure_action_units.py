@@ -22,7 +22,7 @@ from sklearn.metrics import average_precision_score
 
 from emoreason import assets
 from emoreason.labels.action_units import ACTIVE, BLENDSHAPES
-from emoreason.perception.action_units import AU_MAP, FEATURES, feature_columns, intensity, trusted
+from emoreason.perception.action_units import AU_MAP, FEATURES, AuMap, feature_columns, intensity, trusted
 from emoreason.perception.geometry import measure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,8 +80,8 @@ def fold(subject: str) -> int:
     return int(hashlib.sha256(subject.encode()).hexdigest(), 16) % 5
 
 
-def landmarks_of(paths: list[Path], cache: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Blendshapes and geometry [N, F] of 48-pixel face crops, and which were found [N]; kept in `cache`."""
+def landmarks_of(paths: list[Path], cache: Path, mirror: bool = False) -> np.ndarray:
+    """Blendshapes and geometry [N, F] of 48-pixel face crops, NaN where no face was found; kept in `cache`."""
     if not cache.exists():
         import mediapipe as mp
         from mediapipe.tasks.python import BaseOptions, vision
@@ -96,22 +96,23 @@ def landmarks_of(paths: list[Path], cache: Path) -> tuple[np.ndarray, np.ndarray
         with vision.FaceLandmarker.create_from_options(options) as landmarker:
             for row, path in enumerate(paths):
                 picture = np.asarray(Image.open(path).convert("RGB").resize((256, 256), Image.Resampling.BICUBIC))
-                picture = np.pad(picture, ((64, 64), (64, 64), (0, 0)))
+                picture = np.pad(picture[:, ::-1] if mirror else picture, ((64, 64), (64, 64), (0, 0)))
                 found = landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture))
                 if found.face_landmarks:
                     points[row] = [(p.x * 384, p.y * 384, p.z * 384) for p in found.face_landmarks[0]]
                     shapes[row] = [shape.score for shape in found.face_blendshapes[0]]
         np.savez(cache, points=points, shapes=shapes)
     kept = np.load(cache)
-    features = np.concatenate([kept["shapes"], measure(kept["points"])], axis=1)
-    return features, np.isfinite(features).all(axis=1)
+    return np.concatenate([kept["shapes"], measure(kept["points"])], axis=1)
 
 
 def load(data: Path, cache: Path) -> pd.DataFrame:
-    """One row per face: source (peak, neutral, fer), subject, fold, aus (set of coded units), emotion, x (features [F]).
+    """One row per face.
 
-    `peak` has the last frames of every coded CK+ sequence in both crops, `weight` sharing a sequence's frames; `fer` has FER+
-    training faces of clear majority (over 60 % of the votes). `fit` marks what fitting may look at.
+    Columns: source (peak, neutral, fer), subject, fold, aus (set of coded units), emotion, x (features [F]), mirrored (features of
+    the mirrored picture; CK+ only). `peak` has the last frames of every coded CK+ sequence in both crops, `weight` sharing a
+    sequence's frames; `fer` has FER+ training faces of clear majority (over 60 % of the votes). `fit` marks what fitting may
+    look at.
     """
     ck = data / "ckplus48"
     coded = pd.read_csv(ck / "au_labels.csv")
@@ -131,10 +132,13 @@ def load(data: Path, cache: Path) -> pd.DataFrame:
     # Three near-identical frames in one crop, one in the other: each crop of a sequence counts as one face.
     faces["weight"] = np.where([("CK+48" in path.parts) for path in faces.path], 1 / 3, 1.0)
     faces = pd.concat([faces, _fer(data)], ignore_index=True)
-    features, found = landmarks_of(list(faces.path), cache / "action_unit_faces.npz")
-    faces["x"] = list(features)
+    features = landmarks_of(list(faces.path), cache / "action_unit_faces.npz")
+    coded_faces = (faces.source != "fer").to_numpy()
+    mirrored = np.full_like(features, np.nan)
+    mirrored[coded_faces] = landmarks_of(list(faces.path[coded_faces]), cache / "action_unit_mirrored.npz", mirror=True)
+    faces["x"], faces["mirrored"] = list(features), list(mirrored)
     faces["fit"] = np.where(faces.source == "fer", faces.sequence.map(lambda name: fold(name) < 2), faces.fold != HELD_OUT)
-    return faces[found].reset_index(drop=True)
+    return faces[np.isfinite(features).all(axis=1)].reset_index(drop=True)
 
 
 def _fer(data: Path, per_emotion: int = 600) -> pd.DataFrame:
@@ -256,16 +260,35 @@ def fit(faces: pd.DataFrame) -> dict:
         spread = np.mean([v.std() for v in values])
         numbers = {"bias": unit["bias"], "neutral": np.mean([np.median(v) for v in values]), "spread": spread}
         units[au] = {k: round(float(v), 4) for k, v in numbers.items()}
-        units[au]["weights"] = {k: round(float(v), 4) for k, v in unit["weights"].items()}
+        units[au] |= {"lean": 0.0, "margin": 0.0, "weights": {k: round(float(v), 4) for k, v in unit["weights"].items()}}
+    set_sides(units, faces[faces.fit & ~fer])
     return {"note": NOTE, "units": units}
+
+
+def set_sides(units: dict, faces: pd.DataFrame) -> None:
+    """Fill in `lean` and `margin`: mirroring a face turns its own asymmetry round, and leaves that of the mesh as it was."""
+    table = AuMap({"units": units})
+    straight, mirrored = (logits(np.stack(faces[column]), table) for column in ("x", "mirrored"))  # [N, U, 2]
+    for column, unit in enumerate(units.values()):
+        active = straight[:, column].max(axis=1) > 0
+        differences = np.stack([part[active, column] @ (1, -1) for part in (straight, mirrored)])  # [2, n]
+        if active.sum() >= 10:
+            unit["lean"] = round(float(differences.mean()), 4)
+            noise = differences.sum(axis=0).std() / np.sqrt(2)
+            unit["margin"] = round(max(1.0, 2.5 * float(noise)), 4)
+        else:
+            unit["margin"] = 9.0  # too few to tell: no sides
+
+
+def logits(x: np.ndarray, table: AuMap = AU_MAP) -> np.ndarray:
+    """[N, F] -> [N, U, 2]"""
+    return table.logits(x[:, : len(BLENDSHAPES)], x[:, len(BLENDSHAPES) :])
 
 
 def report(faces: pd.DataFrame) -> pd.DataFrame:
     """Figures of the packaged table on rows that fitting never saw. F1 at the shipped threshold."""
-    x = np.stack(faces.x).astype(np.float64)
-    shown = AU_MAP.logits(x[:, : len(BLENDSHAPES)], x[:, len(BLENDSHAPES) :]).mean(axis=2)  # [N, U]
-    rest = rested(faces)
-    calm = AU_MAP.logits(rest[:, : len(BLENDSHAPES)], rest[:, len(BLENDSHAPES) :])  # [N, U, 2]
+    shown = logits(np.stack(faces.x).astype(np.float64)).mean(axis=2)  # [N, U]
+    calm = logits(rested(faces))  # [N, U, 2]
     known = shown - trusted(calm - AU_MAP.neutral[:, None]).mean(axis=2)
     held, ck48 = ~faces.fit.to_numpy(), np.array(["CK+48" in path.parts for path in faces.path])
     neutral, fer = (faces.source == "neutral").to_numpy(), (faces.source == "fer").to_numpy()

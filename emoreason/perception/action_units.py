@@ -19,7 +19,7 @@ MIN_EVENT_S = 0.15  # shorter activations than this, blinks apart, are noise mor
 OFF = 0.72 * ACTIVE  # an event goes on until the intensity falls below this
 CLOSED_S = 0.5  # FACS: eyes closed for longer is AU43, shorter is a blink, AU45
 BLINK_FPS = 20.0  # a blink lasts 0.1 to 0.4 s: slower sampling misses too many
-HIDDEN_YAW, LOST_YAW = 35.0, 65.0  # degrees: beyond the first the far half of the face is guessed, beyond the second all is
+HIDDEN_YAW, LOST_YAW = 30.0, 65.0  # degrees: beyond the first the far half of the face is guessed, beyond the second all is
 BASELINE_S = 3.0  # seconds of quiet face that weigh as much as the prior
 GAZE_DEGREES = 40.0  # eyes turned 10 degrees count as active, 28 as strongly turned
 
@@ -31,14 +31,16 @@ class AuMap:
     """The table as arrays. `bias` [U], `weights` [2, F, U] for the subject's left and right; U follows `aus`.
 
     neutral, spread [U]: centre and standard deviation of the logit over neutral faces of many people.
+    lean [U]: by how much the mesh favours the left logit over the right one, on faces and on their mirror images alike; it is
+    taken out. margin [U]: difference of the two logits that mirroring shows to be more than noise.
     """
 
     def __init__(self, table: dict):
         units = table["units"]
         self.aus: tuple[str, ...] = tuple(units)
-        self.bias = np.array([unit["bias"] for unit in units.values()])
-        self.neutral = np.array([unit["neutral"] for unit in units.values()])
-        self.spread = np.array([unit["spread"] for unit in units.values()])
+        self.bias, self.neutral, self.spread, self.lean, self.margin = (
+            np.array([unit[name] for unit in units.values()]) for name in ("bias", "neutral", "spread", "lean", "margin")
+        )
         self.weights = np.zeros((2, len(FEATURES), len(units)))
         for column, (au, unit) in enumerate(units.items()):
             one_sided = ACTION_UNITS[au].sided and au != _CLOSURE  # the lids of both eyes tell more than those of one
@@ -50,7 +52,8 @@ class AuMap:
     def logits(self, blendshapes: np.ndarray, geometry: np.ndarray) -> np.ndarray:
         """[N, 52], [N, G] -> [N, U, 2] (left, right); 0 is where a unit counts as active."""
         x = np.concatenate([blendshapes, geometry], axis=1)  # [N, F]
-        return np.einsum("nf,sfu->nus", x, self.weights, optimize=True) + self.bias[:, None]
+        sides = self.bias[:, None] + np.stack([-self.lean, self.lean], axis=1) / 2  # [U, 2]
+        return np.einsum("nf,sfu->nus", x, self.weights, optimize=True) + sides
 
     def source(self, au: str) -> str:
         used = {FEATURES[i] in BLENDSHAPES for i in np.flatnonzero(self.weights[0, :, self.aus.index(au)])}
@@ -150,8 +153,11 @@ def split_closure(closure: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, n
     return au43, au45
 
 
-def events(series: np.ndarray, times: np.ndarray, shortest_s: float = MIN_EVENT_S) -> list[AuEvent]:
-    """Activations of one unit: [T, 2], [T] -> events. On at ACTIVE, off below OFF; gaps longer than GAP_S break them."""
+def events(series: np.ndarray, times: np.ndarray, shortest_s: float = MIN_EVENT_S, margin: float = 1.0) -> list[AuEvent]:
+    """Activations of one unit: [T, 2], [T] -> events. On at ACTIVE, off below OFF; gaps longer than GAP_S break them.
+
+    An event is one-sided if, around its apex, the other side is inactive and weaker by `margin` logits or more.
+    """
     strongest = np.where(np.isfinite(series).all(axis=1), series.max(axis=1), -1.0)
     step, found = _step(times), []
     for start, stop in _runs(strongest >= OFF, times):
@@ -159,15 +165,17 @@ def events(series: np.ndarray, times: np.ndarray, shortest_s: float = MIN_EVENT_
         if len(on) and times[on[-1]] - times[on[0]] + step >= shortest_s:
             apex = on[np.argmax(strongest[on])]
             near = on[np.abs(times[on] - times[apex]) <= SMOOTHING_S]
-            side = _side(*series[near].mean(axis=0))
+            side = _side(series[near].mean(axis=0), margin)
             found.append(AuEvent(*(float(times[i]) for i in (on[0], apex, on[-1])), float(strongest[apex]), side))
     return found
 
 
-def _side(left: float, right: float) -> Side:
-    """One-sided only where the other side is itself inactive and less than half as strong."""
-    weak, strong = min(left, right), max(left, right)
-    return "both" if weak >= ACTIVE or weak >= strong / 2 else "left" if left > right else "right"
+def _side(pair: np.ndarray, margin: float) -> Side:
+    shown = np.clip(pair, 1e-6, 1 - 1e-6)
+    left, right = np.log(shown / (1 - shown))
+    if pair.min() >= ACTIVE or abs(left - right) < margin:
+        return "both"
+    return "left" if left > right else "right"
 
 
 def _runs(mask: np.ndarray, times: np.ndarray) -> list[tuple[int, int]]:
@@ -193,8 +201,13 @@ def _gaze_intensity(gaze: np.ndarray) -> np.ndarray:
 
 
 def _all_events(shown: np.ndarray, times: np.ndarray) -> dict[str, list[AuEvent]]:
-    found = {au: events(shown[:, i], times, 0.0 if au == "AU45" else MIN_EVENT_S) for i, au in enumerate(AUS)}
-    return {au: activations for au, activations in found.items() if activations}
+    margins = dict(zip(AU_MAP.aus, AU_MAP.margin, strict=True))
+    found = {}
+    for column, au in enumerate(AUS):
+        shortest_s = 0.0 if au == "AU45" else MIN_EVENT_S
+        if activations := events(shown[:, column], times, shortest_s, margins.get(au, np.inf)):
+            found[au] = activations
+    return found
 
 
 def _sources() -> dict[str, str]:
