@@ -21,6 +21,7 @@ COUNTED_FORMATS = {"avi"}  # presentation times of B frames are not stored
 COUNTED_CODECS = {"vp8"}  # invisible reference frames are packets of their own
 ANNOUNCING = {"mov", "matroska", "avi", "wav", "flac", "flv"}  # duration stands in the header, so a cut can be told
 HEADS = {b"ftyp": 4, b"mdat": 4, b"moov": 4, b"\x1aE\xdf\xa3": 0, b"RIFF": 0, b"OggS": 0, b"fLaC": 0, b"ID3": 0, b"FLV": 0}
+SQUARE = 0.02  # pixels wider by less are rounding of an encoder (854 made of 856), not worth a rescale
 CUT_S = 0.5  # less than this missing at the end is rounding, not damage
 
 
@@ -141,13 +142,16 @@ class _Scan:
     damaged_s: float | None = None
     packets: int = 0
 
+    def __post_init__(self) -> None:
+        self.tick_s = float(self.time_base)  # an hour has 200,000 packets: no Fraction is built for each
+
     def take(self, packet: av.Packet) -> None:
         if self.codec and self.first is None:
             self.first = next(iter(decoded(packet)[0]), None)
         if packet.size == 0:
             return
         stamp = packet.pts if packet.pts is not None else packet.dts
-        at_s = float((stamp or 0) * packet.time_base)
+        at_s, long_s = (stamp or 0) * self.tick_s, (packet.duration or 0) * self.tick_s
         if packet.is_corrupt:
             self.damaged_s = at_s if self.damaged_s is None else self.damaged_s
             return
@@ -156,9 +160,8 @@ class _Scan:
             self.pts.append(packet.pts)
             if packet.is_keyframe and packet.pts is not None:
                 self.keys.append(packet.pts)
-        if at_s + float((packet.duration or 0) * packet.time_base) > self.end_s:
-            self.step_s = float((packet.duration or 0) * packet.time_base)
-            self.end_s = at_s + self.step_s
+        if at_s + long_s > self.end_s:
+            self.end_s, self.step_s = at_s + long_s, long_s
 
 
 def decoded(packet: av.Packet) -> tuple[list, bool]:
@@ -181,7 +184,9 @@ def _pick(container: av.container.InputContainer, kind: str) -> av.stream.Stream
 def _new_scan(kind: str, stream: av.stream.Stream) -> _Scan:
     codec = stream.codec_context.name if stream.codec_context is not None else None
     aspect = float(stream.sample_aspect_ratio or 1) if kind == "video" and codec else 1.0
-    return _Scan(kind, stream.index, codec, stream.time_base, aspect if 0.25 <= aspect <= 4 else 1.0)
+    if abs(aspect - 1) < SQUARE or not 0.25 <= aspect <= 4:
+        aspect = 1.0
+    return _Scan(kind, stream.index, codec, stream.time_base, aspect)
 
 
 def _scan(path: str) -> tuple[str, float, dict[str, _Scan], bool]:

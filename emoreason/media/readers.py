@@ -11,6 +11,7 @@ were others than asked for), so it only ever runs straight through, and PyAV doe
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 from typing import Literal
 
 import av
@@ -21,7 +22,9 @@ from emoreason.media.probe import UPRIGHT, Probe, VideoTrack, frames_of, open_me
 
 ReaderName = Literal["decord", "pyav"]
 Shown = tuple[int, int, np.ndarray]  # index asked for, index shown, uint8 [H, W, 3]
+OnDamage = Callable[[float], None]  # told the second, on the file's own clock, of a packet that cannot be decoded
 JUMP = 48  # frames; decoding through less is cheaper than a seek that empties the decoder
+DECORD_BYTES = 64 << 20  # it queues a whole file's packets: measured +342 MB of resident memory for a file of 299 MB
 DECORD_FORMATS = {"mov", "matroska"}
 DECORD_CODECS = {"h264", "hevc", "vp9", "mpeg4"}
 DECORD_PIXELS = {"yuv420p", "yuvj420p"}
@@ -53,6 +56,8 @@ def why_not_decord(path: str, probe: Probe) -> str | None:
         return "the picture must be turned" if not video.counted else "the file has no timestamps"
     if video.pixel_format not in DECORD_PIXELS or video.width % 2 or video.height % 2:
         return f"colours of {video.pixel_format} at {video.width}x{video.height} differ"
+    if os.path.getsize(path) > DECORD_BYTES:
+        return "the file is large, and decord holds all its packets in memory"
     decord = _decord()
     if decord is None:
         return "decord does not load on this machine"
@@ -103,14 +108,24 @@ def straight_through(indices: np.ndarray) -> bool:
 
 
 def read_pyav(
-    path: str, video: VideoTrack, indices: np.ndarray, size: tuple[int, int], on_damage: Callable[[float], None]
+    path: str, video: VideoTrack, indices: np.ndarray, size: tuple[int, int], on_damage: OnDamage
 ) -> Iterator[Shown]:
     """Frames at ascending `indices`, scaled to `size` (width, height), upright turning not yet done.
 
     Where a frame cannot be decoded, the one on screen before it is given (the second number tells which).
     """
-    for run in _runs(indices, video.keys):
-        yield from _on_screen(_numbered(path, video, int(run[0]), on_damage), run, size)
+    with open_media(path) as container:  # stands at its start; only later runs, and one that starts late, seek
+        for run in _runs(indices, video.keys):
+            first = int(run[0])
+            key = _last_key(video.keys, first)
+            numbered = _numbered(container, video, key, on_damage)
+            head = next(numbered, None)
+            if not key or (head is not None and head[0] <= first):
+                yield from _on_screen(chain([head] if head else [], numbered), run, size)
+                continue
+            # some demuxers seek by decoding time, land one key frame late, or cannot seek: then from the start
+            with open_media(path) as fresh:
+                yield from _on_screen(_numbered(fresh, video, 0, on_damage), run, size)
 
 
 def _runs(indices: np.ndarray, keys: np.ndarray) -> Iterator[np.ndarray]:
@@ -120,33 +135,27 @@ def _runs(indices: np.ndarray, keys: np.ndarray) -> Iterator[np.ndarray]:
     return (run for run in np.split(indices, breaks) if len(run))
 
 
-def _numbered(path: str, video: VideoTrack, first: int, on_damage) -> Iterator[tuple[int, av.VideoFrame]]:
-    """(index of presentation, frame) from at or before index `first` on."""
-    before = video.keys[video.keys <= first]
-    key = int(before[-1]) if len(before) else 0
-    # Some demuxers seek by decoding time and land one key frame late: then once more, from the start. A fresh container
-    # stands at the start; seeking there instead costs MPEG-TS its first group of pictures.
-    for landing in (key, 0) if key else (0,):
-        with open_media(path) as container:
-            stream = container.streams[video.stream]
-            stream.thread_type = "AUTO"
-            if landing and not _seek(container, stream, int(video.pts[landing])):
-                continue
-            frames = frames_of(container, stream, on_damage)
-            numbered = enumerate(frames) if video.counted else _by_pts(frames, video.pts)
-            head = next(numbered, None)
-            if head is not None and (head[0] <= first or not landing):
-                yield head
-                yield from numbered
-                return
+def _last_key(keys: np.ndarray, index: int) -> int:
+    """Index of the last key frame at or before `index`, 0 if none is known."""
+    place = int(np.searchsorted(keys, index, side="right"))
+    return int(keys[place - 1]) if place else 0
 
 
-def _seek(container: av.container.InputContainer, stream: av.video.stream.VideoStream, pts: int) -> bool:
-    try:
-        container.seek(pts, stream=stream)
-    except av.error.FFmpegError:
-        return False  # no index, no seek
-    return True
+def _numbered(container, video: VideoTrack, key: int, on_damage: OnDamage) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(index of presentation, frame) from key frame `key` on; 0 means from where a fresh container stands.
+
+    Seeking to the start instead would cost MPEG-TS its first group of pictures.
+    """
+    stream = container.streams[video.stream]
+    if not stream.codec_context.is_open:
+        stream.thread_type = "AUTO"
+    if key:
+        try:
+            container.seek(int(video.pts[key]), stream=stream)
+        except av.error.FFmpegError:
+            return  # no index, no seek: the caller starts over
+    frames = frames_of(container, stream, on_damage)
+    yield from enumerate(frames) if video.counted else _by_pts(frames, video.pts)
 
 
 def _by_pts(frames: Iterator[av.VideoFrame], pts: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
