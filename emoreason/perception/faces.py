@@ -153,7 +153,9 @@ class _Reading:
         crop_like = max(height, width) <= CROP_MOST_PX and max(height, width) <= CROP_ASPECT * min(height, width)
         allowed = self._settings.cropped_faces
         if allowed or (allowed is None and crop_like and self._still):
-            return self._closer.crop(image)
+            return self._closer.crop(image, vouched=bool(allowed))
+        if self._tracker.last_place is not None and len(found := self._closer.near(image, self._tracker.last_place)):
+            return found
         return self._closer.anywhere(image, self._settings.max_faces)
 
     def _take_whole(self, frame: Frame) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 from emoreason import assets
 from emoreason.errors import AssetError
 
-# Chatter of the C++ layers when tasks start and end (glog, TensorFlow Lite, LiteRT), written straight to file descriptor 2. No switch of
-# mediapipe 1.2 turns it off (GLOG_minloglevel, TF_CPP_MIN_LOG_LEVEL and ABSL_MIN_LOG_LEVEL change nothing).
+# Chatter of the C++ layers when tasks start and end (glog, TensorFlow Lite, LiteRT), written straight to file descriptor 2.
+# No switch of mediapipe 1.2 turns it off (GLOG_minloglevel, TF_CPP_MIN_LOG_LEVEL and ABSL_MIN_LOG_LEVEL change nothing).
 _CHATTER = re.compile(rb"^(WARNING: Logging before InitGoogle|INFO: |[IW]\d{4} \d\d:\d\d:)")
 _stderr_lock = threading.Lock()
 

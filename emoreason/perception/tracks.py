@@ -123,6 +123,7 @@ class Tracker:
 
     def __init__(self) -> None:
         self.live: list[Track] = []
+        self.last_place: np.ndarray | None = None  # [4] box of the person lost last in this shot
         self._dormant: deque[Track] = deque(maxlen=DORMANT)
 
     def match(self, faces: Sequence[Sighting], time_s: float) -> list[Track | None]:
@@ -150,7 +151,7 @@ class Tracker:
         """All tracks end; new ones that were in view in the frame at `last_s` are kept."""
         for track in self.live:
             self._end(track, in_view=track.last_s >= last_s)
-        self.live = []
+        self.live, self.last_place = [], None
 
     def _retire(self, time_s: float) -> None:
         for track in [track for track in self.live if time_s - track.last_s > LOST_S]:
@@ -162,6 +163,7 @@ class Tracker:
             track.state = "kept" if in_view else "dropped"
         if track.state == "kept":
             self._dormant.append(track)
+            self.last_place = track.last.box
 
     @staticmethod
     def _cost(face: Sighting, track: Track, time_s: float) -> float:
