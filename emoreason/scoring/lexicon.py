@@ -37,6 +37,7 @@ PARTS = {
     "head": "head",
     "voice": "voice|tone|tone of voice|vocal tone|vocal delivery|delivery",
     "volume": "volume|loudness|vocal volume|speech level|vocal intensity",
+    "effort": "vocal effort|effort of voice",
     "pitch": "pitch|median pitch|vocal pitch|fundamental frequency|voice pitch",
     "pitch range": "pitch range|intonation|prosody|pitch variation|inflection|melody|pitch contour|pitch variability",
     "rate": "rate|speech rate|speak rate|pace|tempo|rate of speech|pace of speech|speed|speech tempo|speed of speech",
@@ -94,7 +95,8 @@ MOVES = {
     "few": "few|short|brief|rare|little|seldom|fluent|fluid|smooth",
     "breathy": "breathy|rough|hoarse|raspy|creaky|husky|croaky|gravelly|scratchy",
     "clear": "clear|clean|crisp",
-    "strain": "strain|shrill|harsh|trembly|choke|strangle|thick|warm|cold|nasal",
+    "strain": "strain|strenuous|effortful|press|force",
+    "colour": "shrill|harsh|choke|strangle|thick|warm|cold|nasal",
 }
 
 FRAMES: dict[str, dict[str, str]] = {
@@ -152,10 +154,11 @@ FRAMES: dict[str, dict[str, str]] = {
         "turn": "?head_away", "tilt": "?head_tilt", "nod": "nod", "tremble": "head_shake", "droop": "head_down",
     },
     "voice": {
-        "loud": "loudness=high", "up": "loudness=high", "soft": "loudness=low", "low": "loudness=low", "down": "loudness=low",
+        "loud": "loudness=high", "up": "effort=high", "soft": "loudness=low", "low": "loudness=low", "down": "loudness=low",
         "high": "pitch=high", "lively": "pitch_range=high", "flat": "pitch_range=low", "breathy": "voicing=low",
         "clear": "voicing=high",
-        "tremble": "tremor", "strain": "voice_quality", "tighten": "voice_quality", "fast": "rate=high", "slow": "rate=low",
+        "tremble": "tremor", "strain": "effort=high", "relax": "effort=low", "colour": "voice_quality", "tighten": "effort=high",
+        "fast": "rate=high", "slow": "rate=low",
         "normal": "loudness=typical",
     },
     "volume": {
@@ -170,6 +173,7 @@ FRAMES: dict[str, dict[str, str]] = {
         "widen": "pitch_range=high", "lively": "pitch_range=high", "high": "pitch_range=high", "flat": "pitch_range=low",
         "narrow": "pitch_range=low", "low": "pitch_range=low", "normal": "pitch_range=typical",
     },
+    "effort": {"up": "effort=high", "high": "effort=high", "low": "effort=low", "down": "effort=low", "normal": "effort=typical"},
     "rate": {
         "fast": "rate=high", "high": "rate=high", "slow": "rate=low", "low": "rate=low", "normal": "rate=typical",
         "up": "rate=high",
@@ -216,7 +220,8 @@ CUES = {
     "wrinkles": "wrinkle|forehead line|nasolabial fold|nasolabial furrow",
     "cheek_puff": "cheek puff",
     "teeth": "toothy",
-    "loudness=high": "shout|yell|scream|raise voice|loud",
+    "loudness=high": "loud",
+    "effort=high": "shout|yell|scream|raise voice|vocal effort|strained voice",
     "loudness=low": "whisper|murmur|mutter|soft speak|under breath|hush tone|low voice|undertone",
     "pitch=high": "high pitched|shrill pitch|high pitch",
     "pitch=low": "deep voice|low pitched|low pitch|deep tone",
