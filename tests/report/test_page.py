@@ -194,6 +194,13 @@ def test_an_hour_with_four_people_stays_small():
     assert "540 more in report.json" in text and Page(text).of("er-many")
 
 
+def test_a_crowd_is_cut_to_those_longest_in_view():
+    people = [{"start_s": 0.0, "end_s": 1.0 + n} for n in range(12)]
+    shown = Page(page(make_report(make_observation(20, people=people), abstained=True)))
+    assert [a["data-label"] for a in shown.of("er-seen")] == [f"p{n} in view" for n in range(5, 13)]
+    assert "4 people were in view for a shorter time" in shown.text
+
+
 def test_times_read_well():
     assert [clock(4.25), clock(119.94), clock(125), clock(3725), clock(4, 600)] == ["4.2 s", "119.9 s", "2:05", "1:02:05", "0:04"]
     assert [span(1.8, 4.9, 12), span(64, 70, 300)] == ["1.8–4.9 s", "1:04–1:10"]

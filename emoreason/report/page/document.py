@@ -41,6 +41,7 @@ def page(report: EmotionReport, key_frames: bool = True) -> str:
         frames=frames,
         no_frames=reason,
         passages=passages(report.explanation.text, report.explanation.claims),
+        people=timeline.foremost(report),
         words=_words(report),
         settings=observation.settings if observation is not None else {},
         limits={"segments": MOST_SEGMENTS, "events": MOST_EVENTS, "cues": MOST_CUES},

@@ -40,7 +40,7 @@
   const readings = (figure, s) => {
     const found = [];
     const curved = (bar) => bar.matches(".er-slight, .er-marked, .er-strong") && bar.closest(".er-row").querySelector(".er-intensity");
-    for (const bar of figure.querySelectorAll(".er-bar[data-label]:not(.er-seen)")) {
+    for (const bar of figure.querySelectorAll(".er-bar[data-label]:not(.er-seen, .er-supported, .er-contradicted, .er-unverifiable)")) {
       if (!curved(bar) && Number(bar.dataset.start) <= s && s <= Number(bar.dataset.end)) found.push(bar.dataset.label);
     }
     for (const path of figure.querySelectorAll(".er-many")) {

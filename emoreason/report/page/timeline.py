@@ -20,7 +20,8 @@ from emoreason.report.page.clock import clock, span, ticks
 from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, curve, element, lanes, percent, strip, text
 from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonReport
 
-MOST_UNITS = 10  # rows of action units per person, the strongest
+MOST_PEOPLE = 8  # those longest in view
+MOST_UNITS = 40  # rows of action units in all, shared among the people: each one's strongest
 MOST_EMOTIONS = 4  # curves of emotions per person
 SIGNS = {"supported": "\u2713", "contradicted": "\u2717", "unverifiable": "?"}
 _POINTS = 300  # of the curve in a row of an action unit, which is 18 px high
@@ -45,7 +46,7 @@ def timeline_svg(report: EmotionReport, observation: Observation | None = None) 
     if duration <= 0 or (observation is not None and observation.source.kind == "picture"):
         return ""
     rows = [*_verdict(report, duration)]
-    for person in report.people:
+    for person in foremost(report):
         rows += _person(report, person, observation and observation.person(person.person), duration)
     rows += [*_voice(report, observation and observation.voice, duration), *_words(report, duration), *_claims(report, duration)]
     height = _AXIS + sum(row.height for row in rows) + 4
@@ -67,6 +68,12 @@ def timeline_svg(report: EmotionReport, observation: Observation | None = None) 
         "div", _tools(), figure, _legend(report), class_="er-timeline", data_duration=f"{duration:.3f}", tabindex=0, role="group",
         aria_label="Timeline; arrow keys move the cursor, Enter selects the moment",
     )  # fmt: skip
+
+
+def foremost(report: EmotionReport) -> list[PersonReport]:
+    """The people that figure and page show, in order of appearance."""
+    longest = sorted(report.people, key=lambda person: person.start_s - person.end_s)[:MOST_PEOPLE]
+    return [person for person in report.people if person in longest]
 
 
 @cache
@@ -139,8 +146,8 @@ def _person(report: EmotionReport, person: PersonReport, measured: Person | None
             for k in top
         ]
         yield Row("", "probability 0\u20131", 48, _plot(curves, 48))
-    units = sorted(person.action_units, key=lambda unit: -max((e.peak for e in unit.events), default=0))[:MOST_UNITS]
-    for unit in sorted(units, key=lambda unit: unit.au):
+    units = sorted(person.action_units, key=lambda unit: -max((e.peak for e in unit.events), default=0))
+    for unit in sorted(units[: max(6, MOST_UNITS // len(report.people))], key=lambda unit: unit.au):
         yield Row(unit.au, unit.name, 18, _unit(who, unit, measured, duration))
     if person.speaking:
         turns = [Mark(s.start_s, s.end_s, f"{who} speaks", "er-speech") for s in person.speaking]
