@@ -30,7 +30,7 @@ from emoreason.media.source import Source
 EARLY_S = 0.002  # timestamps rounded to milliseconds (Matroska) must not cost a frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """index: place in the order of presentation. time_s: when it comes on screen. scale: image pixels per upright pixel."""
 
@@ -60,7 +60,8 @@ class Clip:
         if reader not in ("auto", "decord", "pyav"):
             raise ValueError(f"reader is {reader!r}; use 'auto', 'decord' or 'pyav'")
         self.path = os.fspath(path)
-        self.problems: list[str] = []
+        self._found: tuple[str, ...] = ()
+        self._damage: dict[str, str] = {}
         self._asked = reader
         self._probe = None
         check_file(self.path)
@@ -71,7 +72,7 @@ class Clip:
             self.duration_s = 0.0
             self.frame_times_s = np.zeros(1)  # [n] presentation time of every frame, ascending
             self.has_audio = False
-            self.problems += picture[2]
+            self._found = picture[2]
             return
         self._probe = probe(self.path)
         video = self._probe.video
@@ -80,10 +81,15 @@ class Clip:
         self.duration_s = self._probe.duration_s
         self.frame_times_s = self._probe.frame_times_s
         self.has_audio = self._probe.audio is not None
-        self.problems += self._probe.problems
+        self._found = self._probe.problems
 
     def __repr__(self) -> str:
         return f"Clip({self.path!r}: {self.kind}, {self.duration_s:.2f} s)"
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with a file that is readable in part; grows while it is read. One phrase each."""
+        return [*self._found, *(self._damage[what] for what in sorted(self._damage))]
 
     @property
     def has_video(self) -> bool:
@@ -193,5 +199,4 @@ class Clip:
 
     def _note_damage(self, what: Literal["pictures", "sound"], file_s: float) -> None:
         """Keeps the first damaged place of each kind: readers report every one, in the order of the file."""
-        if not any(problem.startswith(f"damaged {what}") for problem in self.problems):
-            self.problems.append(f"damaged {what} at {file_s - self._probe.origin_s:.1f} s")
+        self._damage.setdefault(what, f"damaged {what} at {file_s - self._probe.origin_s:.1f} s")

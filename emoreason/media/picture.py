@@ -3,14 +3,15 @@
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emoreason.media.errors import TooLarge, TruncatedFile
+from emoreason.media.errors import TooLarge, TruncatedFile, UnsupportedCodec
 
 FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]  # Pillow also opens film and PostScript: not wanted
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs, about 256 MB of RGB
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"}
 EXIF_ORIENTATION = 0x0112
 
 
-def picture_size(path: str) -> tuple[int, int, list[str]] | None:
+def picture_size(path: str) -> tuple[int, int, tuple[str, ...]] | None:
     """Upright width, height and problems from the header alone; None if the file is no picture. Raises TooLarge."""
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -18,6 +19,7 @@ def picture_size(path: str) -> tuple[int, int, list[str]] | None:
             sideways = image.getexif().get(EXIF_ORIENTATION, 1) >= 5
             animated = getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
     except UnidentifiedImageError:
+        _refuse_heic(path)
         return None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLarge(f"{path}: has more than {MAX_PIXELS:,} pixels; scale the picture down first") from error
@@ -25,8 +27,16 @@ def picture_size(path: str) -> tuple[int, int, list[str]] | None:
         raise TruncatedFile(f"{path}: the picture breaks off or is damaged ({error})") from error
     if width * height > MAX_PIXELS:
         raise TooLarge(f"{path}: {width} x {height} pixels are more than {MAX_PIXELS:,}; scale the picture down first")
-    problems = ["the picture is animated: only its first frame is used"] if animated else []
+    problems = ("the picture is animated: only its first frame is used",) if animated else ()
     return (height, width, problems) if sideways else (width, height, problems)
+
+
+def _refuse_heic(path: str) -> None:
+    """FFmpeg would take the first tile of such a picture for the whole. Raises UnsupportedCodec."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS:
+        raise UnsupportedCodec(f"{path}: HEIC pictures cannot be read here; save it as JPEG or PNG")
 
 
 def load_picture(path: str) -> np.ndarray:

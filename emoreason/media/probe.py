@@ -44,6 +44,7 @@ class VideoTrack:
     pts: np.ndarray
     keys: np.ndarray
     counted: bool
+    alone: bool  # the file has no other picture stream, cover art included
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -134,6 +135,7 @@ class _Scan:
     codec: str | None  # None: no decoder here
     time_base: Fraction
     pixel_aspect: float
+    alone: bool  # the only stream of its kind
     pts: list[int | None] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
     first: av.VideoFrame | av.AudioFrame | None = None
@@ -181,18 +183,19 @@ def _pick(container: av.container.InputContainer, kind: str) -> av.stream.Stream
     return best if best in streams else (streams[0] if streams else None)
 
 
-def _new_scan(kind: str, stream: av.stream.Stream) -> _Scan:
+def _new_scan(kind: str, stream: av.stream.Stream, alone: bool) -> _Scan:
     codec = stream.codec_context.name if stream.codec_context is not None else None
     aspect = float(stream.sample_aspect_ratio or 1) if kind == "video" and codec else 1.0
     if abs(aspect - 1) < SQUARE or not 0.25 <= aspect <= 4:
         aspect = 1.0
-    return _Scan(kind, stream.index, codec, stream.time_base, aspect)
+    return _Scan(kind, stream.index, codec, stream.time_base, aspect, alone)
 
 
 def _scan(path: str) -> tuple[str, float, dict[str, _Scan], bool]:
     with open_media(path) as container:
         picked = {kind: stream for kind in ("video", "audio") if (stream := _pick(container, kind)) is not None}
-        scans = {kind: _new_scan(kind, stream) for kind, stream in picked.items()}
+        kinds = [stream.type for stream in container.streams]
+        scans = {kind: _new_scan(kind, stream, kinds.count(kind) == 1) for kind, stream in picked.items()}
         by_index = {scan.index: scan for scan in scans.values()}
         broken = not scans
         try:
@@ -264,6 +267,7 @@ def _video_track(path: str, form: str, scan: _Scan) -> VideoTrack:
         pts=pts,
         keys=np.zeros(1, np.int64) if counted else np.searchsorted(pts, np.sort(np.array(scan.keys, np.int64))),
         counted=counted,
+        alone=scan.alone,
     )
 
 

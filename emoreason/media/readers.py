@@ -52,8 +52,12 @@ def why_not_decord(path: str, probe: Probe) -> str | None:
         return "the file is damaged"
     if probe.format not in DECORD_FORMATS or video.codec not in DECORD_CODECS:
         return f"{video.codec} in {probe.format} is not read reliably"
-    if video.counted or video.orientation != UPRIGHT:
-        return "the picture must be turned" if not video.counted else "the file has no timestamps"
+    if video.counted:
+        return "the file has no timestamps"
+    if video.orientation != UPRIGHT:
+        return "the picture must be turned"
+    if not video.alone:
+        return "it may pick another of several picture streams"
     if video.pixel_format not in DECORD_PIXELS or video.width % 2 or video.height % 2:
         return f"colours of {video.pixel_format} at {video.width}x{video.height} differ"
     if os.path.getsize(path) > DECORD_BYTES:

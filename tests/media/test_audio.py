@@ -12,7 +12,8 @@ def onset_s(sound: np.ndarray) -> float:
 
 def test_sound_is_16_khz_mono_at_its_own_loudness(tmp_path):
     for rate in (44_100, 48_000, 8_000):
-        sound = Clip(write_media(tmp_path / f"{rate}.wav", sound=tone(2.0, rate), sound_codec="pcm_s16le", sound_rate=rate)).audio()
+        path = write_media(tmp_path / f"{rate}.wav", sound=tone(2.0, rate), sound_codec="pcm_s16le", sound_rate=rate)
+        sound = Clip(path).audio()
         assert sound.dtype == np.float32 and sound.ndim == 1 and abs(len(sound) - 2 * RATE) <= 2
         inner = slice(RATE // 4, -RATE // 4)
         assert np.abs(sound[inner] - tone(2.0, RATE)[: len(sound)][inner]).max() < 0.01

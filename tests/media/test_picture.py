@@ -3,7 +3,7 @@ import pytest
 from builders import pattern, read_index
 from PIL import Image
 
-from emoreason.media import Clip, NoAudio, TooLarge, TruncatedFile
+from emoreason.media import Clip, NoAudio, TooLarge, TruncatedFile, UnsupportedCodec
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.bmp", "photo.mp4"])
@@ -86,3 +86,9 @@ def test_a_picture_that_breaks_off(tmp_path, share):
     (tmp_path / "cut.jpg").write_bytes(content[: int(len(content) * share)])
     with pytest.raises(TruncatedFile, match="cut.jpg"):
         Clip(tmp_path / "cut.jpg").frames([0.0])
+
+
+def test_heic_is_refused_by_name(tmp_path):
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    with pytest.raises(UnsupportedCodec, match="HEIC"):
+        Clip(tmp_path / "phone.heic")

@@ -71,11 +71,14 @@ def test_a_cut_file_gives_what_is_left_and_says_so(tmp_path, name, options):
 
 
 def test_a_whole_file_is_not_called_cut(tmp_path):
-    for name, options in {"a.mp4": {}, "a.mkv": {}, "a.ts": {}, "a.webm": dict(codec="libvpx-vp9", sound_codec="libopus")}.items():
+    webm = dict(codec="libvpx-vp9", sound_codec="libopus")
+    for name, options in {"a.mp4": {}, "a.mkv": {}, "a.ts": {}, "a.webm": webm}.items():
         assert Clip(write_media(tmp_path / name, even_times(50), sound=tone(3.0), **options)).problems == []
 
 
-@pytest.mark.parametrize(("name", "mark", "other"), [("a.mp4", b"avc1", b"zzz9"), ("a.mkv", b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/ZZZ")])
+@pytest.mark.parametrize(
+    ("name", "mark", "other"), [("a.mp4", b"avc1", b"zzz9"), ("a.mkv", b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/ZZZ")]
+)
 def test_a_codec_nobody_knows(tmp_path, name, mark, other):
     path = write_media(tmp_path / name, even_times(10))
     path.write_bytes(path.read_bytes().replace(mark, other))
@@ -116,6 +119,21 @@ def test_a_header_without_a_frame(tmp_path):
     path.write_bytes(content[: content.index(b"mdat") + 8])
     with pytest.raises(MediaError, match="header.mp4"):
         Clip(path)
+
+
+def test_of_two_films_in_one_file_one_is_read_with_its_own_times(tmp_path):
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(20):
+            for number, stream in enumerate(streams):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pattern(index + 100 * number), format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    shown = [read_index(frame.image) for frame in Clip(path).sample(1000.0)]
+    assert shown in (list(range(20)), list(range(100, 120)))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions bind")

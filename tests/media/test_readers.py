@@ -1,8 +1,13 @@
+import os
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
 import pytest
 from builders import even_times, pattern, read_index, tone, write_media
 
 from emoreason.media import Clip, MediaError, readers
+from emoreason.media import clip as clip_module
 
 VFR_S = list(np.cumsum([0, *np.random.default_rng(0).integers(20, 121, 149)]) / 1000)
 
@@ -97,6 +102,29 @@ def test_every_file_is_read_where_decord_does_not_load(media, monkeypatch):
     assert clip.reader == "pyav" and len(list(clip.sample(1000.0))) == len(VFR_S)
 
 
+def test_a_large_file_is_not_given_to_decord(media, monkeypatch):
+    assert readers._decord() is None or Clip(media("vfr.mp4")).reader == "decord"
+    monkeypatch.setattr(readers, "DECORD_BYTES", 1000)
+    assert Clip(media("vfr.mp4")).reader == "pyav"
+
+
+def test_a_failure_of_decord_midway_is_taken_over_without_a_seam(media, monkeypatch):
+    def broken(path, video, indices, size):
+        yield from (shown for shown in readers.read_pyav(path, video, indices[:40], size, print))
+        raise readers.ReaderFailed("stopped")
+
+    monkeypatch.setattr(clip_module, "read_decord", broken)
+    monkeypatch.setattr(clip_module, "choose_reader", lambda *_: "decord")
+    clip = Clip(media("vfr.mp4"))
+    assert [read_index(frame.image) for frame in clip.sample(1000.0)] == list(range(len(VFR_S)))
+    assert clip.reader == "pyav"
+
+
+def test_a_quarter_turn_goes_clockwise_as_phones_write_it():
+    image = pattern(3, 96, 64)
+    assert np.array_equal(readers.turn_upright(image, (0, 1, -1, 0)), np.rot90(image, -1))  # x' = -y, y' = x
+
+
 # stored picture, and how a player must treat it, such that the shown one is upright
 TURNS = {
     "quarter left": (dict(rotation=90), lambda image: np.rot90(image, -1)),
@@ -121,8 +149,6 @@ def test_frames_come_upright(tmp_path, turn, suffix):
 
 @pytest.mark.parametrize("reader", ["auto", "pyav"])
 def test_wide_pixels_are_made_square(tmp_path, reader):
-    from fractions import Fraction
-
     path = write_media(tmp_path / "anamorphic.mp4", even_times(4), size=(96, 64), sample_aspect=Fraction(4, 3))
     clip = Clip(path, reader=reader)
     frame = clip.frames([0.12])[0]
@@ -161,3 +187,23 @@ def test_frames_before_an_edit_are_not_shown(tmp_path):
         clip = Clip(path, reader=reader)
         assert clip.frame_times_s[0] == 0 and len(clip.frame_times_s) == 50
         assert [read_index(frame.image) for frame in clip.sample(25.0)] == list(range(10, 60))
+
+
+def _real_clips() -> list[Path]:
+    root = Path(os.environ.get("EMOREASON_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    return sorted((root / "clips").rglob("*.mp4"))
+
+
+@needs_decord
+@pytest.mark.skipif(not _real_clips(), reason="no real clips: set EMOREASON_DATA to a folder that holds clips/*.mp4")
+def test_both_readers_agree_on_real_clips():
+    compared = 0
+    for path in _real_clips():
+        clip = Clip(path)
+        if clip.reader != "decord":
+            continue
+        for left, right in zip(clip.sample(1000.0, end_s=2.0), Clip(path, reader="pyav").sample(1000.0, end_s=2.0), strict=True):
+            assert (left.index, left.time_s) == (right.index, right.time_s)
+            assert np.abs(left.image.astype(int) - right.image).mean() < 0.5
+            compared += 1
+    assert compared > 0
