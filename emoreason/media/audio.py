@@ -1,17 +1,17 @@
 """Sound of a file as 16 kHz mono float32, streamed. Sample n is heard at second n / 16000 of the clip: gaps are silence."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import av
 import numpy as np
 
-from emoreason.media.probe import Probe, frames_of, open_media
+from emoreason.media.container import OnDamage, frames_of, open_media
+from emoreason.media.probe import Probe
 
 RATE = 16_000
 JITTER_S = 0.02  # timestamps of some muxers wobble by this much without anything being missing
 PREROLL_S = 0.5  # decoders need a little before the wanted second: Opus 80 ms, MP3 its bit reservoir
-OnDamage = Callable[[float], None]  # told the second, on the file's own clock, of a packet that cannot be decoded
 SEEKABLE = {"mov", "matroska", "wav", "flac"}  # others estimate timestamps after a seek
 
 

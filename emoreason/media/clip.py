@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from emoreason.media import audio
+from emoreason.media.container import check_file
 from emoreason.media.errors import NoAudio, NoFrames, NoVideo
 from emoreason.media.picture import load_picture, picture_size, shrink
-from emoreason.media.probe import check_file, probe
+from emoreason.media.probe import probe
 from emoreason.media.readers import (
     ReaderFailed,
     ReaderName,

@@ -4,23 +4,18 @@ Pictures are decoded only until the first one (it proves the codec and carries t
 presentation times (AVI, raw streams, VP8's hidden frames), the frames are decoded and counted instead.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideData
 
-from emoreason.media.errors import MissingFile, NoFrames, NotAFile, NotMedia, TruncatedFile, UnsupportedCodec
+from emoreason.media.container import decoded, frames_of, open_media, orientation_of, shown_stream
+from emoreason.media.errors import NoFrames, NotMedia, TruncatedFile, UnsupportedCodec
 
-UPRIGHT = (1, 0, 0, 1)
-NOT_VIDEO = {"tty", "image2", "image2pipe"}  # demuxers that take text or single images for film
 COUNTED_FORMATS = {"avi"}  # presentation times of B frames are not stored
 COUNTED_CODECS = {"vp8"}  # invisible reference frames are packets of their own
 ANNOUNCING = {"mov", "matroska", "avi", "wav", "flac", "flv"}  # duration stands in the header, so a cut can be told
-HEADS = {b"ftyp": 4, b"mdat": 4, b"moov": 4, b"\x1aE\xdf\xa3": 0, b"RIFF": 0, b"OggS": 0, b"fLaC": 0, b"ID3": 0, b"FLV": 0}
 SQUARE = 0.02  # pixels wider by less are rounding of an encoder (854 made of 856), not worth a rescale
 CUT_S = 0.5  # less than this missing at the end is rounding, not damage
 
@@ -80,52 +75,6 @@ class Probe:
         return video.pts * float(video.time_base) - self.origin_s if video else np.zeros(0)
 
 
-def check_file(path: str) -> None:
-    """Raises MissingFile or NotAFile."""
-    file = Path(path)
-    if not file.exists():
-        raise MissingFile(f"{path}: there is no such file")
-    if not file.is_file():
-        raise NotAFile(f"{path}: is a {'directory' if file.is_dir() else 'device'}, not a media file")
-    try:
-        file.open("rb").close()
-    except OSError as error:
-        raise MissingFile(f"{path}: cannot be opened ({error.strerror})") from error
-
-
-def open_media(path: str) -> av.container.InputContainer:
-    """An open container; close it. Only local files are followed, whatever the content asks for.
-
-    Raises NotMedia or TruncatedFile.
-    """
-    # the absolute path keeps a name such as "concat:a.mp4" from being read as a protocol
-    name, options = str(Path(path).absolute()), {"protocol_whitelist": "file"}
-    try:
-        container = av.open(name, options=options, metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError) as error:
-        with open(path, "rb") as file:
-            head = file.read(16)
-        if any(head[at : at + len(mark)] == mark for mark, at in HEADS.items()):
-            raise TruncatedFile(f"{path}: breaks off before its index, nothing in it can be read; copy it again") from error
-        what = "is empty" if not head else "is neither video, picture nor sound"
-        raise NotMedia(f"{path}: {what}") from error
-    if container.format.name in NOT_VIDEO or not (container.streams.video or container.streams.audio):
-        container.close()
-        raise NotMedia(f"{path}: is neither video, picture nor sound (read as '{container.format.long_name}')")
-    return container
-
-
-def orientation_of(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """Signs of the display matrix, UPRIGHT without one. Slanted matrices are rounded to the nearest quarter turn."""
-    data = next((item for item in frame.side_data if item.type == SideData.DISPLAYMATRIX), None)
-    if data is None:
-        return UPRIGHT
-    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
-    if abs(a) >= abs(b):
-        return (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
-    return (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
-
-
 @dataclass
 class _Scan:
     """What is learned of one stream while its packets pass. Holds no PyAV stream: those die with their container."""
@@ -148,9 +97,9 @@ class _Scan:
         self.tick_s = float(self.time_base)  # an hour has 200,000 packets: no Fraction is built for each
 
     def take(self, packet: av.Packet) -> None:
-        if self.codec and self.first is None:
+        if self.codec and self.first is None and not packet.is_corrupt:
             self.first = next(iter(decoded(packet)[0]), None)
-        if packet.size == 0:
+        if packet.size == 0:  # the end: asks the decoder for what it still holds
             return
         stamp = packet.pts if packet.pts is not None else packet.dts
         at_s, long_s = (stamp or 0) * self.tick_s, (packet.duration or 0) * self.tick_s
@@ -166,23 +115,6 @@ class _Scan:
             self.end_s, self.step_s = at_s + long_s, long_s
 
 
-def decoded(packet: av.Packet) -> tuple[list, bool]:
-    """Frames of one packet and whether it was damaged: a decoder's error costs this packet, not the file."""
-    try:
-        return packet.decode(), False
-    except av.error.EOFError:
-        return [], False
-    except av.error.FFmpegError:
-        return [], True
-
-
-def _pick(container: av.container.InputContainer, kind: str) -> av.stream.Stream | None:
-    """The stream a player would show. Cover art is no video."""
-    streams = [s for s in container.streams if s.type == kind and not s.disposition & av.stream.Disposition.attached_pic]
-    best = container.streams.best(kind)
-    return best if best in streams else (streams[0] if streams else None)
-
-
 def _new_scan(kind: str, stream: av.stream.Stream, alone: bool) -> _Scan:
     codec = stream.codec_context.name if stream.codec_context is not None else None
     aspect = float(stream.sample_aspect_ratio or 1) if kind == "video" and codec else 1.0
@@ -193,7 +125,7 @@ def _new_scan(kind: str, stream: av.stream.Stream, alone: bool) -> _Scan:
 
 def _scan(path: str) -> tuple[str, float, dict[str, _Scan], bool]:
     with open_media(path) as container:
-        picked = {kind: stream for kind in ("video", "audio") if (stream := _pick(container, kind)) is not None}
+        picked = {kind: stream for kind in ("video", "audio") if (stream := shown_stream(container, kind)) is not None}
         kinds = [stream.type for stream in container.streams]
         scans = {kind: _new_scan(kind, stream, kinds.count(kind) == 1) for kind, stream in picked.items()}
         by_index = {scan.index: scan for scan in scans.values()}
@@ -287,24 +219,6 @@ def _count_frames(path: str, index: int, time_base: Fraction) -> tuple[np.ndarra
     step = int(np.median(np.diff(known)))  # frames left in the decoder at the end repeat a timestamp
     known += [known[-1] + step * (extra + 1) for extra in range(len(stamps) - len(known))]
     return np.array(known, np.int64), time_base
-
-
-def frames_of(container: av.container.InputContainer, stream: av.stream.Stream, on_damage=None) -> Iterator[av.VideoFrame]:
-    """Decoded frames from the container's position on, past damaged packets (each reported as on_damage(seconds))."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError:
-            return  # the probe has already recorded that the container breaks off
-        if packet.is_corrupt:
-            continue
-        frames, damaged = decoded(packet)
-        if damaged and on_damage and packet.pts is not None:
-            on_damage(float(packet.pts * packet.time_base))
-        yield from frames
 
 
 def _audio_track(scan: _Scan) -> AudioTrack:

@@ -9,7 +9,7 @@ were others than asked for), so it only ever runs straight through, and PyAV doe
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 from typing import Literal
@@ -17,12 +17,12 @@ from typing import Literal
 import av
 import numpy as np
 
+from emoreason.media.container import UPRIGHT, OnDamage, frames_of, open_media
 from emoreason.media.errors import MediaError
-from emoreason.media.probe import UPRIGHT, Probe, VideoTrack, frames_of, open_media
+from emoreason.media.probe import Probe, VideoTrack
 
 ReaderName = Literal["decord", "pyav"]
 Shown = tuple[int, int, np.ndarray]  # index asked for, index shown, uint8 [H, W, 3]
-OnDamage = Callable[[float], None]  # told the second, on the file's own clock, of a packet that cannot be decoded
 JUMP = 48  # frames; decoding through less is cheaper than a seek that empties the decoder
 DECORD_BYTES = 64 << 20  # it queues a whole file's packets: measured +342 MB of resident memory for a file of 299 MB
 DECORD_FORMATS = {"mov", "matroska"}

@@ -121,6 +121,43 @@ def test_a_header_without_a_frame(tmp_path):
         Clip(path)
 
 
+@pytest.mark.parametrize("seed", range(36))
+def test_no_damage_brings_it_down(tmp_path, seed):
+    """Bits flipped, stretches overwritten or the end cut: something is read, or a MediaError says why not."""
+    rng = np.random.default_rng(seed)
+    name, options = DAMAGED[seed % len(DAMAGED)]
+    content = bytearray(write_media(tmp_path / name, sound=tone(1.2), **options).read_bytes())
+    if seed % 3 == 0:
+        content = content[: rng.integers(len(content))]
+    elif seed % 3 == 1:
+        for _ in range(12):
+            content[rng.integers(len(content))] = rng.integers(256)
+    else:
+        start = rng.integers(len(content))
+        content[start : start + 1000] = rng.bytes(800)
+    path = tmp_path / f"damaged_{name}"
+    path.write_bytes(content)
+    try:
+        clip = Clip(path)
+        indices = [frame.index for frame in clip.sample(12.0)] if clip.has_video else []
+        assert indices == sorted(set(indices))
+        samples = np.concatenate([np.zeros(0), *(block for _, block in clip.audio_blocks())]) if clip.has_audio else np.zeros(0)
+        assert np.isfinite(samples).all() and len(indices) + len(samples) > 0
+    except MediaError as error:
+        assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+DAMAGED = [
+    ("a.mp4", dict(times_s=even_times(30))),
+    ("front.mp4", dict(times_s=even_times(30), container_options={"movflags": "faststart"})),
+    ("a.mkv", dict(times_s=even_times(30), sound_codec="libopus")),
+    ("a.ts", dict(times_s=even_times(30))),
+    ("a.avi", dict(times_s=even_times(30), codec="mpeg4", sound_codec="libmp3lame")),
+    ("a.mp3", dict(sound_codec="libmp3lame")),
+    ("a.wav", dict(sound_codec="pcm_s16le")),
+]
+
+
 def test_of_two_films_in_one_file_one_is_read_with_its_own_times(tmp_path):
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:
