@@ -238,6 +238,12 @@ def test_moments_are_apart_and_prefer_what_is_reliable():
     assert moments[:2] == [5.2, 1.2] and len(moments) == 3  # and the best view, at 0 s
 
 
+def test_a_picture_is_shown_once():
+    events = {"AU06": [(0.0, 0.0, 0.0, 0.5, "both")], "AU12": [(0.0, 0.0, 0.0, 0.8, "both")]}
+    observation = make_observation(0.05, people=[{"au": events}, {}])
+    assert moments_of(replace(observation, source=replace(observation.source, duration_s=0.0, kind="picture"))) == [0.0]
+
+
 def test_a_moved_file_is_said_not_raised():
     text = Page(page(make_report())).text
     assert "No pictures" in text and "no such file" in text

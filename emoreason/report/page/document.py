@@ -38,6 +38,7 @@ def page(report: EmotionReport, key_frames: bool = True) -> str:
         js=js,
         policy=_policy(css, js),
         figure=Markup(timeline.timeline_svg(report, observation)),
+        unknown=[name for name in report.verdict.derived if getattr(report.verdict, name, None) is None],
         frames=frames,
         no_frames=reason,
         passages=passages(report.explanation.text, report.explanation.claims),

@@ -15,6 +15,7 @@ from emoreason.perception.observation import Observation, Person
 MOST = 6
 MAX_SIDE = 400  # px of the longer side
 QUALITY = 80  # JPEG
+_APART_S = 0.2  # at least, between two of them
 _WEIGHTS = {"high": 1.0, "medium": 0.7, "low": 0.3}  # of a unit's peak when moments compete
 
 
@@ -63,7 +64,7 @@ def moments_of(observation: Observation) -> list[float]:
         for au, events in person.action_units.events.items()
         for event in events
     )
-    apart = observation.source.duration_s / (2 * MOST)
+    apart = max(observation.source.duration_s / (2 * MOST), _APART_S)
     chosen: list[float] = []
     for _, time in [*apexes, *((0.0, _best_view(person)) for person in observation.people)]:
         if len(chosen) < MOST and all(abs(time - other) >= apart for other in chosen):
