@@ -12,12 +12,13 @@ import numpy as np
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotion_words import score_words
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.labels.prototypes import FACE_BIAS, FACE_WEIGHTS, ONE_SIDED_WEIGHTS, VOICE_WEIGHTS
+from emoreason.labels.voice_weights import VOICE_WEIGHTS
 from emoreason.perception.observation import Cue, Observation, Person, VoiceCue
+from emoreason.report.face_weights import FACE_BIAS, FACE_WEIGHTS, ONE_SIDED_WEIGHTS
 
 MODALITY_WEIGHTS = {"face": 1.0, "voice": 0.4, "words": 0.6}
 # A frame counts by its quality and by how much is shown: seconds of rest around an expression must not vote it down.
-REST_WEIGHT = 0.2
+REST_WEIGHT = 0.1
 # Below these the modality says nothing: a face this poor, or this little speech, is as good as none.
 MIN_QUALITY, MIN_SPEECH_S, MIN_FACE_S = 0.1, 0.5, 0.4
 
@@ -56,10 +57,14 @@ def face_frames(person: Person) -> np.ndarray:
 
 
 def face_weights(person: Person, probabilities: np.ndarray) -> np.ndarray:
-    """[T] quality x how much is shown (1 - p(neutral), never below REST_WEIGHT of it); 0 where nothing was measured."""
-    shown = 1 - probabilities[:, EMOTIONS.index("neutral")]
-    weights = np.nan_to_num(person.quality[:, 3] * (REST_WEIGHT + (1 - REST_WEIGHT) * shown))
+    """[T] quality x `expressed`; 0 where nothing was measured."""
+    weights = np.nan_to_num(person.quality[:, 3] * expressed(probabilities))
     return np.where(person.quality[:, 3] < MIN_QUALITY, 0.0, weights)
+
+
+def expressed(probabilities: np.ndarray) -> np.ndarray:
+    """Weight of [..., E] in a mean over time: the square of 1 - p(neutral), from REST_WEIGHT for a face at rest up to 1."""
+    return REST_WEIGHT + (1 - REST_WEIGHT) * (1 - probabilities[..., EMOTIONS.index("neutral")]) ** 2
 
 
 def face_affect(person: Person, start_s: float, end_s: float) -> Affect | None:

@@ -60,9 +60,8 @@ def _judge_span(observation: Observation, segment: Segment, cues: list[Cue]) -> 
     person = main_person(observation, segment)
     parts = _modalities(observation, segment, person)
     p = affect.fuse(parts)
-    shown = 0.0 if p is None else 1 - p[EMOTIONS.index("neutral")]
     seconds = min(sum(part.weight for part in parts.values()), segment.end_s - segment.start_s) or (1e-3 if parts else 0.0)
-    weight = seconds * (affect.REST_WEIGHT + (1 - affect.REST_WEIGHT) * shown)
+    weight = 0.0 if p is None else seconds * float(affect.expressed(p))
     return _judgement(observation, segment, person, p, parts, cues), weight
 
 
