@@ -16,7 +16,7 @@ from emoreason.perception.observation import Person, Voice
 Span = tuple[float, float]
 
 LIP_GAP = MEASURES.index("lip_gap")
-MOVING = 0.12  # least to-and-fro of a speaker
+MOVING = 0.15  # least to-and-fro of a speaker
 CLEARLY = 1.5  # times that of anybody else in view
 PIECE_S = 2.0  # a span of speech is judged in equal pieces of at most this
 LOOK_S = 0.8  # shorter pieces are looked at with their surroundings

@@ -117,10 +117,10 @@ def speech_spans(probabilities: np.ndarray, duration_s: float) -> tuple[tuple[fl
     """Spans of speech in seconds from the probability of each 32 ms, short gaps bridged, short bursts dropped."""
     hop_s = SpeechDetector.HOP / pitch.RATE
     runs, _ = label(probabilities >= STILL_SPEECH)
-    certain = np.unique(runs[probabilities >= SPEECH])
+    certain = np.unique(runs[probabilities >= SPEECH])  # runs that are surely speech somewhere
+    places = find_objects(runs) if len(certain) else []
     spans: list[list[float]] = []
-    places = find_objects(runs)
-    for run in certain[certain > 0]:
+    for run in certain:
         (where,) = places[run - 1]
         start, end = where.start * hop_s, where.stop * hop_s
         if spans and start - spans[-1][1] < MIN_GAP_S:
