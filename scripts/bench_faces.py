@@ -43,9 +43,9 @@ def bench_ferplus(limit: int | None) -> None:
     random.Random(0).shuffle(files)
     for cropped in (None, True):
         total = sum((found(file, cropped_faces=cropped) for file in files[:limit]), Counter())
-        meshes = total["frames"] - total["whole_picture"]
-        rates = {"mesh": round(meshes / max(total["samples"], 1), 4), "found": round(total["frames"] / max(total["samples"], 1), 4)}
-        show(set="FER+ valid", cropped_faces=cropped, pictures=total["samples"], **rates, how=total)
+        pictures, faces = max(total["samples"], 1), total["frames"]
+        mesh = round((faces - total["whole_picture"]) / pictures, 4)
+        show(set="FER+ valid", cropped_faces=cropped, pictures=pictures, found=round(faces / pictures, 4), mesh=mesh, how=total)
 
 
 def bench_clips() -> None:

@@ -91,7 +91,7 @@ class _Reading:
 
     def take(self, frame: Frame) -> None:
         thumb = thumbnail(frame.image)
-        self._dark += float(thumb.mean()) < DARK
+        self._dark += thumb.brightness < DARK
         new_shot = self._cut(thumb, frame.time_s)
         self._scenes(thumb, frame.time_s, new_shot)
         if new_shot:
@@ -106,7 +106,7 @@ class _Reading:
     def _follow(self, frame: Frame, new_shot: bool) -> None:
         """Find the faces of one frame and give each its track."""
         image, now = frame.image, frame.time_s
-        meshes = distinct(self._loop(image) if self._still else self._loop(image, now, new_shot))
+        meshes = distinct(self._first_look(image) if self._still else self._loop(image, now, new_shot))
         found = [LOOP] * len(meshes)
         sightings = self._sightings(image, meshes, now)
         matches = self._tracker.match(sightings, now)
@@ -122,6 +122,11 @@ class _Reading:
             self._take_whole(frame)
         else:
             self._ledger.release()
+
+    def _first_look(self, image: np.ndarray) -> Meshes:
+        """Of a still. No track will show whether the face was real, so the mirror must: tiny pictures look like faces easily."""
+        meshes = self._loop(image)
+        return meshes if self._settings.cropped_faces else self._closer.confirmed(image, meshes)
 
     def _sightings(self, image: np.ndarray, meshes: Meshes, now: float) -> list[Sighting]:
         """Looks are measured where they can decide something, else now and then: they cost a third of a millisecond a face."""

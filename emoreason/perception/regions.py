@@ -81,20 +81,19 @@ def aligned_crop(image: np.ndarray, landmarks: np.ndarray, size: int = 112, marg
 
 
 def _shrunk(image: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the picture that the crop shows, shrunk towards the crop's scale, and the matrix from there."""
+    """The part of the picture that the crop shows, shrunk by a whole number (fast, exact means), and the matrix from there."""
     corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], float)
     seen = corners @ cv2.invertAffineTransform(matrix).T
     limit = (image.shape[1], image.shape[0])
     x0, y0 = np.clip(np.floor(seen.min(0)) - 2, 0, limit).astype(int)
     x1, y1 = np.clip(np.ceil(seen.max(0)) + 2, 0, limit).astype(int)
-    if x1 <= x0 or y1 <= y0:  # the face lies outside the picture
+    step = int(1 / np.hypot(matrix[0, 0], matrix[1, 0]))
+    width, height = (x1 - x0) // step, (y1 - y0) // step
+    if min(width, height) < 1:  # the face lies outside the picture
         return image, matrix
-    part, scale = image[y0:y1, x0:x1], float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    width, height = (max(1, round(length * scale)) for length in (x1 - x0, y1 - y0))
-    fx, fy = (x1 - x0) / width, (y1 - y0) / height
-    # small pixel -> large pixel; the halves keep pixel centres in place
-    grow = np.array([[fx, 0, (fx - 1) / 2 + x0], [0, fy, (fy - 1) / 2 + y0], [0, 0, 1]])
-    return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), matrix @ grow
+    part = cv2.resize(image[y0 : y0 + height * step, x0 : x0 + width * step], (width, height), interpolation=cv2.INTER_AREA)
+    half = (step - 1) / 2  # keeps pixel centres in place
+    return part, matrix @ np.array([[step, 0, half + x0], [0, step, half + y0], [0, 0, 1]])
 
 
 def aligned_crops(images: list[np.ndarray], landmarks: np.ndarray, size: int = 112, margin: float = 0.1) -> np.ndarray:

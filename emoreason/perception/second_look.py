@@ -95,6 +95,11 @@ class SecondLook:
                 return meshes
         return Meshes.none()
 
+    def confirmed(self, image: np.ndarray, meshes: Meshes) -> Meshes:
+        """Those of the meshes that a closer view and its mirror image show too."""
+        boxes = mesh_boxes(meshes.landmarks)
+        return meshes[[i for i, box in enumerate(boxes) if len(self._view("weak", image, box, 0.5))]]
+
     def anywhere(self, image: np.ndarray, most: int) -> Meshes:
         """Faces in enlarged tiles of the frame, largest score first."""
         boxes = np.concatenate([self._task("boxes")(image[y : y + s, x : x + s]) + [x, y, 0, 0, 0] for x, y, s in tiles(image)])

@@ -1,5 +1,7 @@
 """Shot boundaries and representative frames, from tiny versions of the sampled frames."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -7,23 +9,31 @@ _THUMB = (32, 18)  # width, height: enough to see the composition, too small to 
 MIN_SHOT_S = 0.3  # flashes and strobes are no cuts
 
 
-def thumbnail(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] -> float32 [18, 32, 3] in 0..1, each cell the mean of its area."""
-    # Every second pixel first where there are plenty: the area mean of a full frame would cost more than all the rest here.
+@dataclass(frozen=True)
+class Thumbnail:
+    cells: np.ndarray  # [18, 32, 3] float32 in 0..1, each the mean of its area
+    colours: np.ndarray  # [64] share of cells in each of 4 x 4 x 4 colours
+
+    @property
+    def brightness(self) -> float:
+        """0..1"""
+        return float(self.cells.mean())
+
+
+def thumbnail(image: np.ndarray) -> Thumbnail:
+    """image: uint8 RGB [H, W, 3]."""
+    # Every n-th pixel first where there are plenty: the area mean of a full frame would cost more than all the rest here.
     step = max(1, min(image.shape[0] // (_THUMB[1] * 4), image.shape[1] // (_THUMB[0] * 4)))
-    return cv2.resize(np.ascontiguousarray(image[::step, ::step]), _THUMB, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    small = cv2.resize(image[::step, ::step], _THUMB, interpolation=cv2.INTER_AREA)
+    colours = np.bincount((small // 64).reshape(-1, 3).astype(np.int64) @ np.array([16, 4, 1]), minlength=64)
+    return Thumbnail(small.astype(np.float32) / 255, colours / colours.sum())
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> float:
+def difference(a: Thumbnail, b: Thumbnail) -> float:
     """0..1: half layout (mean absolute difference of cells, exposure removed), half colours (distance of histograms)."""
-    layout = np.abs((a - a.mean()) - (b - b.mean())).mean()
-    return float(0.5 * min(1.0, 3 * layout) + 0.5 * np.abs(_histogram(a) - _histogram(b)).sum() / 2)
-
-
-def _histogram(thumb: np.ndarray) -> np.ndarray:
-    """[64] share of cells in each of 4 x 4 x 4 colours."""
-    cells = np.minimum((thumb * 4).astype(np.int32), 3).reshape(-1, 3)
-    return np.bincount(cells @ np.array([16, 4, 1]), minlength=64) / len(cells)
+    change = a.cells - b.cells
+    layout = float(np.abs(change - change.mean()).mean())
+    return 0.5 * min(1.0, 3 * layout) + 0.25 * float(np.abs(a.colours - b.colours).sum())
 
 
 class CutFinder:
@@ -35,10 +45,10 @@ class CutFinder:
 
     def __init__(self, threshold: float = 0.15, contrast: float = 3.0) -> None:
         self.threshold, self.contrast = threshold, contrast
-        self._last: np.ndarray | None = None
+        self._last: Thumbnail | None = None
         self._usual, self._start_s = 0.0, 0.0
 
-    def __call__(self, thumb: np.ndarray, time_s: float) -> bool:
+    def __call__(self, thumb: Thumbnail, time_s: float) -> bool:
         last, self._last = self._last, thumb
         if last is None:
             self._start_s = time_s
@@ -56,23 +66,27 @@ class SceneChooser:
 
     def __init__(self, most: int = 16, per_minute: float = 4.0, spacing_s: float = 0.5) -> None:
         self.most, self.per_minute, self.spacing_s = most, per_minute, spacing_s
-        self._kept: list[tuple[float, np.ndarray]] = []
+        self._kept: list[tuple[float, Thumbnail]] = []
+        self._apart: list[list[float]] = []  # difference of each kept frame to those before it
         self._next_s = 0.0
 
-    def __call__(self, thumb: np.ndarray, time_s: float, cut: bool) -> None:
+    def __call__(self, thumb: Thumbnail, time_s: float, cut: bool) -> None:
         if cut:
             self._next_s = time_s + MIN_SHOT_S  # the first frames of a shot may still be blended with the one before
         if self._kept and time_s < self._next_s:
             return
         self._next_s = time_s + self.spacing_s
+        self._apart.append([difference(thumb, other) for _, other in self._kept])
         self._kept.append((time_s, thumb))
         if len(self._kept) > self.most:
             self._drop_one()
 
     def _drop_one(self) -> None:
-        """Drop the frame that differs least from another one; of such a pair the later, so that the choice is stable."""
-        closest = [min(difference(thumb, other) for _, other in self._kept[:i]) for i, (_, thumb) in enumerate(self._kept) if i]
-        del self._kept[1 + int(np.argmin(closest))]
+        """Drop the frame that differs least from an earlier one."""
+        dropped = 1 + int(np.argmin([min(row) for row in self._apart[1:]]))
+        del self._kept[dropped], self._apart[dropped]
+        for row in self._apart[dropped:]:
+            del row[dropped]
 
     def times_s(self, duration_s: float) -> tuple[float, ...]:
         """Chosen times, ascending: at least one where any frame was seen."""
