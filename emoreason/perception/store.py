@@ -23,7 +23,7 @@ from safetensors.numpy import save_file
 
 from emoreason.media.source import Source
 from emoreason.perception.gaze import gaze
-from emoreason.perception.geometry import measure
+from emoreason.perception.geometry import MEASURES, measure
 from emoreason.perception.observation import (
     FACE_COLUMNS,
     FaceTable,
@@ -95,7 +95,7 @@ def landmarks_in_pixels(relative: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def key(source: Source, settings: Mapping[str, Any]) -> str:
     """Equal bytes, settings and perception version give the same key. The file's name has no part in it."""
-    text = json.dumps([VERSION, source.sha256, source.kind, settings], sort_keys=True)
+    text = json.dumps([VERSION, FACE_COLUMNS, MEASURES, source.sha256, source.kind, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

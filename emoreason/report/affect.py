@@ -21,6 +21,10 @@ MODALITY_WEIGHTS = {"face": 1.0, "voice": 0.4, "words": 0.6}
 REST_WEIGHT = 0.1
 # Below these the modality says nothing: a face this poor, or this little speech, is as good as none.
 MIN_QUALITY, MIN_SPEECH_S, MIN_FACE_S = 0.1, 0.5, 0.4
+SPEAKING_MOUTH = 0.3
+_MOUTH_OPENS = [AUS.index(au) for au in ("AU25", "AU26", "AU27")]
+
+Spans = Sequence[tuple[float, float]]  # start and end seconds
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,15 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
-def face_logits(person: Person) -> np.ndarray:
-    """[T, E] from the action-unit series; NaN where the face has no mesh (whole-picture fallback)."""
+def face_logits(person: Person, speaking: Spans = ()) -> np.ndarray:
+    """[T, E] from the action-unit series; NaN where the face has no mesh (whole-picture fallback).
+
+    While the person speaks an open mouth is speech, not surprise or rage: its units then count for SPEAKING_MOUTH of theirs.
+    """
     series = person.action_units
-    strongest = series.intensity.max(axis=2)  # [T, A]
+    strongest = series.intensity.max(axis=2)  # [T, A], a copy
+    speaks = np.any([(person.times_s >= a) & (person.times_s <= b) for a, b in speaking] or [np.zeros(len(strongest), bool)], axis=0)
+    strongest[np.ix_(speaks, _MOUTH_OPENS)] *= SPEAKING_MOUTH
     one_sided = np.abs(series.intensity[..., 0] - series.intensity[..., 1])  # [T, A]
     measured = np.nan_to_num(strongest), np.nan_to_num(one_sided)  # a unit that cannot be measured adds nothing
     logits = measured[0] @ FACE_WEIGHTS.T + measured[1] @ ONE_SIDED_WEIGHTS.T + FACE_BIAS  # [T, E]
@@ -51,9 +60,9 @@ def face_logits(person: Person) -> np.ndarray:
     return logits
 
 
-def face_frames(person: Person) -> np.ndarray:
+def face_frames(person: Person, speaking: Spans = ()) -> np.ndarray:
     """[T, E] probabilities per frame; NaN where nothing was measured."""
-    return np.exp(_log_softmax(face_logits(person)))
+    return np.exp(_log_softmax(face_logits(person, speaking)))
 
 
 def face_weights(person: Person, probabilities: np.ndarray) -> np.ndarray:
@@ -67,10 +76,10 @@ def expressed(probabilities: np.ndarray) -> np.ndarray:
     return REST_WEIGHT + (1 - REST_WEIGHT) * (1 - probabilities[..., EMOTIONS.index("neutral")]) ** 2
 
 
-def face_affect(person: Person, start_s: float, end_s: float) -> Affect | None:
+def face_affect(person: Person, start_s: float, end_s: float, speaking: Spans = ()) -> Affect | None:
     """Weighted mean of the frame logits in a span; None when the face was seen for less than MIN_FACE_S (pictures excepted)."""
     inside = (person.times_s >= start_s) & (person.times_s <= end_s)
-    logits = face_logits(person)
+    logits = face_logits(person, speaking)
     weights = np.where(inside, face_weights(person, np.exp(_log_softmax(logits))), 0.0)
     seconds = seen_s(person.times_s[weights > 0])
     if weights.sum() <= 0 or (len(person.times_s) > 1 and seconds < min(MIN_FACE_S, (end_s - start_s) / 2)):

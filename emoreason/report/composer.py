@@ -24,11 +24,11 @@ def judge(observation: Observation) -> Judged:
     cues = measured_cues(observation)
     parts = [_judge_span(observation, segment, cues) for segment in segments(observation)]
     whole = Segment(0.0, observation.source.duration_s)
-    frames = {person.person: affect.face_frames(person) for person in observation.people}
+    frames = {p.person: affect.face_frames(p, observation.speaking.get(p.person, ())) for p in observation.people}
     voice = affect.voice_affect(_clip_voice_cues(observation), observation.voice.speech_s) if observation.voice else None
     people = {}
     for person in observation.people:
-        face = affect.face_affect(person, person.start_s, person.end_s)
+        face = _face(observation, person, person.start_s, person.end_s)
         people[person.person] = None if face is None else face.p
     judgements = [judgement for judgement, _ in parts]
     return Judged(
@@ -79,9 +79,13 @@ def _judge_clip(
     return _judgement(observation, whole, person, p, _modalities(observation, whole, person), cues)
 
 
+def _face(observation: Observation, person: Person, start_s: float, end_s: float) -> affect.Affect | None:
+    return affect.face_affect(person, start_s, end_s, observation.speaking.get(person.person, ()))
+
+
 def _modalities(observation: Observation, segment: Segment, person: Person | None) -> dict[str, affect.Affect]:
     parts = {}
-    if person is not None and (face := affect.face_affect(person, segment.start_s, segment.end_s)):
+    if person is not None and (face := _face(observation, person, segment.start_s, segment.end_s)):
         parts["face"] = face
     if observation.voice is not None:
         speech = sum(segment.overlap(*span) for span in observation.voice.spans)

@@ -30,6 +30,7 @@ class Judgement:
             return Verdict(emotion=None, confidence=None, abstained=True, reason=self.reason, person=self.person)
         p = by_emotion(self.probabilities)
         valence, arousal = valence_arousal(p)
+        compound = _compound(p)
         sentiment = "neutral" if abs(valence) < SENTIMENT_BOUND else "positive" if valence > 0 else "negative"
         return Verdict(
             emotion=self.emotion,
@@ -41,8 +42,8 @@ class Judgement:
             valence=valence,
             arousal=arousal,
             sentiment=sentiment,
-            compound=_compound(p),
-            derived=["valence", "arousal", "sentiment", "compound"],
+            compound=compound,
+            derived=["valence", "arousal", "sentiment", *(["compound"] if compound else [])],
         )
 
 
