@@ -51,8 +51,9 @@ def face_logits(person: Person, speaking: Spans = ()) -> np.ndarray:
     """
     series = person.action_units
     strongest = series.intensity.max(axis=2)  # [T, A], a copy
-    speaks = np.any([(person.times_s >= a) & (person.times_s <= b) for a, b in speaking] or [np.zeros(len(strongest), bool)], axis=0)
-    strongest[np.ix_(speaks, _MOUTH_OPENS)] *= SPEAKING_MOUTH
+    for start, end in speaking:
+        during = (person.times_s >= start) & (person.times_s <= end)
+        strongest[np.ix_(during, _MOUTH_OPENS)] *= SPEAKING_MOUTH
     one_sided = np.abs(series.intensity[..., 0] - series.intensity[..., 1])  # [T, A]
     measured = np.nan_to_num(strongest), np.nan_to_num(one_sided)  # a unit that cannot be measured adds nothing
     logits = measured[0] @ FACE_WEIGHTS.T + measured[1] @ ONE_SIDED_WEIGHTS.T + FACE_BIAS  # [T, E]
