@@ -15,9 +15,7 @@ PREROLL_S = 0.5  # decoders need a little before the wanted second: Opus 80 ms, 
 SEEKABLE = {"mov", "matroska", "wav", "flac"}  # others estimate timestamps after a seek
 
 
-def stream_audio(
-    path: str, probe: Probe, start_s: float, end_s: float | None, on_damage: OnDamage
-) -> Iterator[np.ndarray]:
+def stream_audio(path: str, probe: Probe, start_s: float, end_s: float | None, on_damage: OnDamage) -> Iterator[np.ndarray]:
     """float32 pieces that join without gap from start_s to end_s (default: the end of the track), in order."""
     wanted = round(start_s * RATE)
     stop = None if end_s is None else round(end_s * RATE)

@@ -48,7 +48,7 @@ class Clip:
     Sound and pictures share this axis. A file that is partly readable gives what is readable and says so in `problems`.
     A clip holds plain values only, so it may be pickled, forked and read from several threads.
 
-    reader: "auto" takes decord where it is known to be right for this file and PyAV otherwise.
+    reader: "auto" takes decord where it is known to be right for this file and PyAV otherwise. Either way PyAV does jumps.
 
     Raises MissingFile, NotAFile, NotMedia, TruncatedFile, UnsupportedCodec, NoFrames, TooLarge (all MediaError).
 

@@ -57,6 +57,20 @@ def shown_stream(container: av.container.InputContainer, kind: str) -> av.stream
     return best if best in streams else (streams[0] if streams else None)
 
 
+def packets_of(container: av.container.InputContainer, *streams: av.stream.Stream) -> Iterator[av.Packet]:
+    """Packets of the streams, in file order, then an empty one for each. Raises FFmpegError where the file breaks off."""
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except IndexError:  # PyAV 18.1: a packet of a stream that begins later in the file (MPEG-TS), which is not ours
+            packets = container.demux(*streams)
+        else:
+            yield packet
+
+
 def decoded(packet: av.Packet) -> tuple[list, bool]:
     """Frames of one packet and whether it was damaged: a decoder's error costs this packet, not the file."""
     try:
@@ -71,20 +85,16 @@ def frames_of(
     container: av.container.InputContainer, stream: av.stream.Stream, on_damage: OnDamage | None = None
 ) -> Iterator[av.VideoFrame | av.AudioFrame]:
     """Decoded frames from the container's position on, past damaged packets (each reported as on_damage(seconds))."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError:
-            return  # the probe has already recorded that the container breaks off
-        if packet.is_corrupt:
-            continue
-        frames, damaged = decoded(packet)
-        if damaged and on_damage and packet.pts is not None:
-            on_damage(float(packet.pts * packet.time_base))
-        yield from frames
+    try:
+        for packet in packets_of(container, stream):
+            if packet.is_corrupt:
+                continue
+            frames, damaged = decoded(packet)
+            if damaged and on_damage and packet.pts is not None:
+                on_damage(float(packet.pts * packet.time_base))
+            yield from frames
+    except av.error.FFmpegError:
+        return  # the probe has already recorded that the container breaks off
 
 
 def orientation_of(frame: av.VideoFrame) -> tuple[int, int, int, int]:

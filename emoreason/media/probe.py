@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from emoreason.media.container import decoded, frames_of, open_media, orientation_of, shown_stream
+from emoreason.media.container import decoded, frames_of, open_media, orientation_of, packets_of, shown_stream
 from emoreason.media.errors import NoFrames, NotMedia, TruncatedFile, UnsupportedCodec
 
 COUNTED_FORMATS = {"avi"}  # presentation times of B frames are not stored
@@ -131,7 +131,7 @@ def _scan(path: str) -> tuple[str, float, dict[str, _Scan], bool]:
         by_index = {scan.index: scan for scan in scans.values()}
         broken = not scans
         try:
-            for packet in container.demux(*picked.values()) if picked else ():
+            for packet in packets_of(container, *picked.values()) if picked else ():
                 by_index[packet.stream.index].take(packet)
         except av.error.FFmpegError:
             broken = True

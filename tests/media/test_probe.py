@@ -7,6 +7,7 @@ from builders import even_times, pattern, read_index, tone, write_media
 
 from emoreason.errors import EmoReasonError
 from emoreason.media import Clip, MediaError, MissingFile, NotAFile, NotMedia, TruncatedFile, UnsupportedCodec
+from emoreason.media.container import packets_of
 
 
 def cut(path, share):
@@ -156,6 +157,21 @@ DAMAGED = [
     ("a.mp3", dict(sound_codec="libmp3lame")),
     ("a.wav", dict(sound_codec="pcm_s16le")),
 ]
+
+
+def test_a_packet_of_a_stream_unknown_at_opening_does_not_end_the_reading():
+    """Damaged MPEG-TS brings up new streams midway, at which PyAV's demux raises IndexError and ends."""
+
+    class Container:
+        packets = iter([1, 2, None, 3, None, 4])
+
+        def demux(self, stream):
+            for packet in self.packets:
+                if packet is None:
+                    raise IndexError("list index out of range")
+                yield packet
+
+    assert list(packets_of(Container(), "video")) == [1, 2, 3, 4]
 
 
 def test_of_two_films_in_one_file_one_is_read_with_its_own_times(tmp_path):
