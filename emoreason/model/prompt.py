@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emoreason.perception.cues import rank
 from emoreason.perception.observation import Cue
 from emoreason.perception.segments import Segment
 
@@ -19,7 +20,6 @@ SPECIAL_TOKENS = (FACE, VOICE, PERSON_MARK, VOICE_MARK)
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 
 MOST_LINES = 12
-_RELIABILITY = {"high": 1.0, "medium": 0.7, "low": 0.3}
 _PREFIX = {"face": "f", "voice": "v", "words": "w"}
 _MOST_QUOTED = 60  # characters of a quotation in an evidence line
 _FORBIDDEN = str.maketrans({"<": "(", ">": ")", "[": "(", "]": ")", "{": "(", "}": ")", "|": "/", "`": "'", '"': "'", "▁": "_"})
@@ -50,8 +50,8 @@ class Evidence:
 
 def evidence(cues: Sequence[Cue], segment: Segment, most: int = MOST_LINES) -> list[Evidence]:
     """The strongest x most reliable cues of a segment, numbered per modality in that order. At most `most`."""
-    inside = [c for c in cues if segment.overlap(c.start_s, c.end_s) > 0 or segment.start_s <= c.apex_s <= segment.end_s]
-    ranked = sorted(inside, key=lambda c: -c.strength * _RELIABILITY[c.reliability])[:most]
+    inside = [segment.part_of(cue) for cue in cues if segment.holds(cue)]
+    ranked = sorted(inside, key=lambda cue: -rank(cue))[:most]
     counts = dict.fromkeys(_PREFIX, 0)
     lines = []
     for cue in ranked:

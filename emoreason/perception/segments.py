@@ -1,10 +1,10 @@
 """Segments: the unit that gets its own verdict. A speech turn or a shot, or else 2 to 10 seconds; a short clip is one segment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emoreason.perception.observation import Observation
+from emoreason.perception.observation import Cue, Observation
 
 SHORTEST_S, LONGEST_S = 2.0, 10.0
 PAUSE_S = 0.3  # a shorter silence does not end a turn
@@ -18,6 +18,16 @@ class Segment:
     def overlap(self, start_s: float, end_s: float) -> float:
         """Seconds shared with a span."""
         return max(0.0, min(self.end_s, end_s) - max(self.start_s, start_s))
+
+    def holds(self, cue: Cue) -> bool:
+        """A cue belongs to a segment if it peaks there or fills half of it; one that only reaches in belongs to its neighbour."""
+        peaks = self.start_s <= cue.apex_s <= self.end_s
+        return peaks or self.overlap(cue.start_s, cue.end_s) > (self.end_s - self.start_s) / 2
+
+    def part_of(self, cue: Cue) -> Cue:
+        """The cue as far as it lies in this segment."""
+        start, end = max(cue.start_s, self.start_s), min(cue.end_s, self.end_s)
+        return replace(cue, start_s=start, end_s=end, apex_s=min(max(cue.apex_s, start), end))
 
 
 def segments(observation: Observation) -> list[Segment]:

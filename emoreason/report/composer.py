@@ -107,7 +107,7 @@ def _judgement(
     cues: list[Cue],
 ) -> Judgement:
     emotion, reason = _decide(observation, p)
-    inside = [c for c in cues if segment.overlap(c.start_s, c.end_s) > 0 or segment.start_s <= c.apex_s <= segment.end_s]
+    inside = [segment.part_of(cue) for cue in cues if segment.holds(cue)]
     text = wording.explain(observation, inside, person and person.person, p, emotion, reason, parts)
     return Judgement(segment.start_s, segment.end_s, p, emotion, reason, person and person.person, text)
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observations import make_observation
 
-from emoreason.perception.segments import LONGEST_S, SHORTEST_S, segments
+from emoreason.perception.observation import Cue
+from emoreason.perception.segments import LONGEST_S, SHORTEST_S, Segment, segments
 
 
 def bounds(observation):
@@ -41,3 +42,16 @@ def test_segments_cover_the_clip_without_gaps(duration_s, cuts_s):
     assert all(p.end_s - p.start_s <= LONGEST_S + 0.01 for p in pieces)
     if duration_s >= SHORTEST_S:
         assert all(p.end_s - p.start_s >= SHORTEST_S - 0.01 for p in pieces)
+
+
+def test_a_cue_belongs_where_it_peaks_or_fills_half():
+    def event(start, apex, end):
+        return Cue("face", "AU12", "p1", "strong", "both", 0.9, None, start, apex, end, "high", 0.9)
+
+    first, second = Segment(0.0, 10.0), Segment(10.0, 20.0)
+    reaching = event(9.5, 18.0, 19.6)
+    assert not first.holds(reaching) and second.holds(reaching)
+    across = event(2.0, 12.0, 14.0)
+    assert first.holds(across) and second.holds(across)
+    part = first.part_of(across)
+    assert (part.start_s, part.apex_s, part.end_s) == (2.0, 10.0, 10.0)

@@ -1,0 +1,103 @@
+"""EmoReasonConfig: which parts the model is made of. Nested, validated when built, saved with the weights."""
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+from emoreason.labels.action_units import ACTION_UNITS
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.heads import HeadSpec
+
+VOICE_EMOTIONS = tuple(e for e in EMOTIONS if e != "contempt")  # no speech corpus here codes contempt
+HEADS = (
+    HeadSpec("emotion", "face", "distribution", "frame", EMOTIONS),
+    HeadSpec("action_units", "face", "multi_label", "frame", tuple(ACTION_UNITS)),
+    HeadSpec("voice_emotion", "voice", "single_label", "clip", VOICE_EMOTIONS),
+    HeadSpec("sentiment", "words", "single_label", "clip", ("negative", "neutral", "positive")),
+)
+
+
+@strict
+class FaceConfig(PreTrainedConfig):
+    """`trunk_config=None` is the small trunk trained here; else any Hugging Face vision model's configuration."""
+
+    model_type = "emoreason_face"
+    sub_configs_defaults = {"trunk_config": SubConfigSpec(config_class=AutoConfig, model_type="siglip_vision_model", optional=True)}
+
+    trunk_config: dict | PreTrainedConfig | None = None
+    image_size: int = 48
+    trunk_dim: int = 192
+    dim: int = 192
+    heads: int = 4
+    layers: int = 2
+    dynamics: int = 4
+    dropout: float = 0.1
+    margin: float = 0.1
+    max_frames: int = 64
+    max_persons: int = 4
+
+
+@strict
+class VoiceConfig(PreTrainedConfig):
+    """`whisper_config` describes a Whisper encoder of any size; only its encoder is built."""
+
+    model_type = "emoreason_voice"
+    sub_configs_defaults = {"whisper_config": SubConfigSpec(config_class=AutoConfig, model_type="whisper")}
+
+    whisper_config: dict | PreTrainedConfig | None = None
+    tokens: int = 4
+
+
+@strict
+class EmoReasonConfig(PreTrainedConfig):
+    """Parts and the names of their sources.
+
+    backbone: where the language model comes from ({"asset": name} or {"path": folder or hub id}); None = random weights from
+    `language_config`, saved whole. lora: keyword arguments of peft.LoraConfig, targets by family when not given; None = no
+    adapter. heads: HeadSpec fields. *_token_ids: filled when the tokenizer is prepared.
+    """
+
+    model_type = "emoreason"
+    sub_configs_defaults = {
+        "face_config": SubConfigSpec(config_class=FaceConfig, model_type="emoreason_face"),
+        "voice_config": SubConfigSpec(config_class=VoiceConfig, model_type="emoreason_voice"),
+        "language_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
+    }
+
+    face_config: dict | PreTrainedConfig | None = None
+    voice_config: dict | PreTrainedConfig | None = None
+    language_config: dict | PreTrainedConfig | None = None
+    backbone: dict[str, Any] | None = None
+    voice: dict[str, Any] | None = None
+    lora: dict[str, Any] | None = None
+    quantization: str | None = None  # "4bit" or "8bit": bitsandbytes, GPU only
+    heads: list[dict[str, Any]] | None = None
+    special_token_ids: dict[str, int] | None = None
+    labels: list[str] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self.labels = list(self.labels or EMOTIONS)
+        self.heads = [head if isinstance(head, dict) else head.to_dict() for head in self.heads or HEADS]
+        self.head_specs()
+        if self.quantization not in (None, "4bit", "8bit"):
+            raise ValueError(f"quantization must be null, '4bit' or '8bit', got '{self.quantization}'")
+
+    def head_specs(self) -> tuple[HeadSpec, ...]:
+        """Raises ValueError when a head is described wrongly or twice."""
+        specs = tuple(HeadSpec(**{**head, "labels": tuple(head["labels"])}) for head in self.heads)
+        names = [spec.name for spec in specs]
+        if len(set(names)) != len(names):
+            raise ValueError(f"heads must have distinct names, got {names}")
+        return specs
+
+    @property
+    def text_width(self) -> int:
+        """Width of the language model's embeddings, wherever its configuration keeps it."""
+        return self.language_config.get_text_config().hidden_size
+
+
+for config in (FaceConfig, VoiceConfig, EmoReasonConfig):
+    AutoConfig.register(config.model_type, config, exist_ok=True)
