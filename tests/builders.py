@@ -9,6 +9,7 @@ import numpy as np
 
 TICKS = 90_000  # video time base: 1/90000 s, fine enough for any schedule
 BITS = 12  # index of a frame, as a grid of 3 x 4 black and white fields
+ENCODER_OPTIONS = {"libx264": {"preset": "veryfast"}, "libx265": {"preset": "fast", "x265-params": "log-level=none:pools=none"}}
 RED, BLUE = (220, 40, 40), (40, 40, 220)
 
 
@@ -82,7 +83,10 @@ def write_media(
     with av.open(str(path), "w", options=container_options or {}) as container:
         video = audio = None
         if len(times_s):
-            video = container.add_stream(codec, rate=25, options={"bf": str(bframes)} if codec in ("libx264", "mpeg4") else {})
+            video = container.add_stream(codec, rate=25, options=ENCODER_OPTIONS.get(codec, {}))
+            video.codec_context.thread_count = 1  # small pictures; libvpx's threads spin for seconds on a busy machine
+            if codec in ("libx264", "mpeg4"):
+                video.codec_context.max_b_frames = bframes
             video.width, video.height = (images[0].shape[1], images[0].shape[0]) if images is not None else size
             video.pix_fmt, video.codec_context.gop_size = pix_fmt, gop
             video.codec_context.time_base = Fraction(1, TICKS if codec != "mpeg4" else 1000)
