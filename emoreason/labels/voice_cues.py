@@ -39,7 +39,7 @@ _SET = "set by hand: the measured corpora are single sentences without pauses"
 VOICE_CUES: dict[str, VoiceCueKind] = {
     kind.cue: kind
     for kind in (
-        VoiceCueKind("pitch", "median pitch", "Hz", 98.0, 231.0, _PITCH, "medium", ("low pitch", "medium pitch", "high pitch")),
+        VoiceCueKind("pitch", "median pitch", "Hz", 98.0, 231.5, _PITCH, "medium", ("low pitch", "medium pitch", "high pitch")),
         VoiceCueKind(
             "pitch_range", "pitch range (5th-95th percentile)", "semitones", 6.0, 18.0, _SPEECH, "medium",
             ("flat intonation", "moderate intonation", "wide pitch range"),
@@ -51,7 +51,7 @@ VOICE_CUES: dict[str, VoiceCueKind] = {
         # Energy in 1-5 kHz over energy in 50 Hz-1 kHz of voiced speech (Eyben et al. 2016, GeMAPS): what remains of loudness
         # once the gain is unknown, because a raised voice gets brighter.
         VoiceCueKind(
-            "effort", "vocal effort (alpha ratio)", "dB", -20.0, -11.5, _SPEECH, "medium",
+            "effort", "vocal effort (alpha ratio)", "dB", -20.0, -11.4, _SPEECH, "medium",
             ("relaxed voice", "moderate vocal effort", "strained voice"),
         ),
         VoiceCueKind(

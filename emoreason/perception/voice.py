@@ -13,7 +13,7 @@ from emoreason.perception import pitch, prosody
 from emoreason.perception.observation import Note, Voice
 from emoreason.perception.settings import PerceptionSettings, Progress
 
-BLOCK_S = 30.0  # what is held at a time, whatever the length of the track
+BLOCK_S = 10.0  # what is held at a time, whatever the length of the track
 SERIES_HOP_S = 0.05
 # Hysteresis on the speech probability and shortest stretches, as in Silero's own `get_speech_timestamps`, but with gaps of
 # natural speech (up to MIN_GAP_S) bridged, so that one span is about one phrase.
