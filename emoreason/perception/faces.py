@@ -184,12 +184,12 @@ class _Reading:
         what = "picture" if self._still else "video"
         crowded = not self._still and self._loop.crowded
         facts = (
-            ("no_face", not counts.rows, f"no face was found in the {what}"),
-            ("few_faces", 0 < counts.frames < 0.5 * frames, f"a face is visible in {counts.frames} of {frames} sampled frames"),
-            ("dark", self._dark > 0.5 * frames, f"the {what} is mostly dark: small facial movements may be missed"),
-            ("small_faces", counts.small > 0.5 * counts.rows, f"most faces are small: eyes under {SMALL_PX:.0f} pixels apart"),
-            ("whole_picture", counts.whole > 0, f"no mesh fitted {counts.whole} of {frames} frames, taken whole as a face"),
-            ("more_faces", crowded, f"there are more faces than the {most} that are followed"),
+            ("no_face", not counts.rows, f"No face was found in the {what}."),
+            ("few_faces", 0 < counts.frames < 0.5 * frames, f"A face is visible in {counts.frames} of {frames} sampled frames."),
+            ("dark", self._dark > 0.5 * frames, f"The {what} is mostly dark: small facial movements may be missed."),
+            ("small_faces", counts.small > 0.5 * counts.rows, f"Most faces are small: eyes under {SMALL_PX:.0f} pixels apart."),
+            ("whole_picture", counts.whole > 0, f"No mesh fitted {counts.whole} of {frames} frames, taken whole as a face."),
+            ("more_faces", crowded, f"There are more faces than the {most} that are followed."),
         )
         return tuple(Note(code, text) for code, holds, text in facts if holds)
 

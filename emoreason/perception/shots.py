@@ -12,7 +12,7 @@ MIN_SHOT_S = 0.3  # flashes and strobes are no cuts
 @dataclass(frozen=True)
 class Thumbnail:
     cells: np.ndarray  # [18, 32, 3] float32 in 0..1, each the mean of its area
-    colours: np.ndarray  # [64] share of cells in each of 4 x 4 x 4 colours
+    colours: np.ndarray  # [576, 3] the same, each channel sorted
 
     @property
     def brightness(self) -> float:
@@ -24,16 +24,19 @@ def thumbnail(image: np.ndarray) -> Thumbnail:
     """image: uint8 RGB [H, W, 3]."""
     # Every n-th pixel first where there are plenty: the area mean of a full frame would cost more than all the rest here.
     step = max(1, min(image.shape[0] // (_THUMB[1] * 4), image.shape[1] // (_THUMB[0] * 4)))
-    small = cv2.resize(image[::step, ::step], _THUMB, interpolation=cv2.INTER_AREA)
-    colours = np.bincount((small // 64).reshape(-1, 3).astype(np.int64) @ np.array([16, 4, 1]), minlength=64)
-    return Thumbnail(small.astype(np.float32) / 255, colours / colours.sum())
+    cells = cv2.resize(image[::step, ::step], _THUMB, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return Thumbnail(cells, np.sort(cells.reshape(-1, 3), axis=0))
 
 
 def difference(a: Thumbnail, b: Thumbnail) -> float:
-    """0..1: half layout (mean absolute difference of cells, exposure removed), half colours (distance of histograms)."""
+    """0..1: half layout (mean absolute difference of cells, exposure removed), half colours (earth mover's distance a channel).
+
+    Sorted values rather than histogram bins: a slow fade must not jump when a flat area crosses the edge of a bin.
+    """
     change = a.cells - b.cells
     layout = float(np.abs(change - change.mean()).mean())
-    return 0.5 * min(1.0, 3 * layout) + 0.25 * float(np.abs(a.colours - b.colours).sum())
+    colours = float(np.abs(a.colours - b.colours).mean())
+    return 0.5 * min(1.0, 3 * layout) + 0.5 * min(1.0, 3 * colours)
 
 
 class CutFinder:
@@ -72,7 +75,7 @@ class SceneChooser:
 
     def __call__(self, thumb: Thumbnail, time_s: float, cut: bool) -> None:
         if cut:
-            self._next_s = time_s + MIN_SHOT_S  # the first frames of a shot may still be blended with the one before
+            self._next_s = time_s + MIN_SHOT_S / 2  # the first frames of a shot may still be blended with the one before
         if self._kept and time_s < self._next_s:
             return
         self._next_s = time_s + self.spacing_s
