@@ -20,6 +20,7 @@ from emoreason.scoring.tokens import Token, sentences, tokenize
 
 _WINDOW = 10  # tokens between a part and its movement
 _DIRECTED = ("eye", "gaze", "look", "head")  # parts for which left and right are directions
+_CONTRASTS = ("but", "yet", "then", "though", "although")  # "not raised but lowered" goes on about the same part
 _BOUND = frozenset("up down back inward still show away visible even large small small level set".split())  # too common to reach into another piece
 
 
@@ -94,8 +95,14 @@ class _Sentence:
             for piece, here in zip(self.pieces, by_piece, strict=True)
             for cue in here
             if cue.denied or not piece.maybe
-            for statement in self._finish(cue, persons_of(self.tokens, named, cue.i, cue.j, self.ends[cue.piece]))),
+            for statement in self._finish(cue, self._persons(cue, named))),
         )
+
+    def _persons(self, cue: _Found, named: list) -> tuple[str | None, ...]:
+        reach = cue.piece
+        while not self.pieces[reach].finite and reach + 1 < min(len(self.pieces), cue.piece + REACH) and not self.pieces[reach + 1].hard:
+            reach += 1
+        return persons_of(self.tokens, named, cue.i, cue.j, self.ends[cue.piece], self.ends[reach])
 
     # --- finding cues ---------------------------------------------------------------------------------------------------
 
@@ -107,7 +114,7 @@ class _Sentence:
             part, notation = self._partner(mark, marks)
             if part is not None:
                 found.append(self._joined(part, mark, notation, n))
-        found = _without_weak(found)
+        found = self._without_adverbs(_without_weak(found))
         for mark in marks:
             if mark.codes:
                 found += [self._code(code, mark, n) for code in mark.codes]
@@ -117,7 +124,8 @@ class _Sentence:
                 found.append(_Found((Meaning("said"),), [mark], n, negated=mark.negated, quote=mark.roles["said"]))
             elif "language" in mark.roles and any(token.lemma in ("speak", "language", "speech", "word") for token in self.tokens):
                 found.append(_Found((Meaning("language"),), [mark], n, negated=mark.negated, quote=mark.roles["language"]))
-        self.used.update(mark.i for cue in found for mark in cue.marks)
+            if mark.codes or "cue" in mark.roles:
+                self.used.add(mark.i)
         return found
 
     def _movement(self, mark: Mark, marks: Sequence[Mark]) -> str | None:
@@ -151,6 +159,13 @@ class _Sentence:
             found.marks.append(tilts[0])
         return found
 
+    def _without_adverbs(self, found: list[_Found]) -> list[_Found]:
+        """"Presses the lips tightly": where a part has a movement of its own, a word that can be a level is one."""
+        plain = {cue.marks[0].i for cue in found if "level" not in cue.marks[1].roles}
+        adverbs = [cue for cue in found if "level" in cue.marks[1].roles and cue.marks[0].i in plain]
+        self.used.difference_update(cue.marks[1].i for cue in adverbs)
+        return [cue for cue in found if cue not in adverbs]
+
     @staticmethod
     def _code(code: Code, mark: Mark, n: int) -> _Found:
         return _Found((Meaning(code.cue),), [mark], n, side=code.side, level=code.level, negated=mark.negated)
@@ -160,13 +175,14 @@ class _Sentence:
         found = []
         for n, piece in enumerate(self.pieces):
             own_cue = any("cue" in mark.roles or mark.codes for mark in piece.marks)
+            moved = any(mark.i in self.used and "move" in mark.roles for mark in piece.marks)
             for mark in piece.marks:
                 if mark.i in self.used or mark.j - mark.i == 1 and self.tokens[mark.i].text in _BOUND:
                     continue
                 move = self._movement(mark, piece.marks)
                 if move and not (own_cue and "level" in mark.roles):
                     found += self._shared(n, mark, lambda other, move=move: frame(other.roles.get("part", ""), move))
-                elif "part" in mark.roles and not any(m.i in self.used and "move" in m.roles for m in piece.marks):
+                elif "part" in mark.roles and not moved:
                     part = mark.roles["part"]
                     found += self._shared(n, mark, lambda other, part=part: frame(part, other.roles.get("move", "")))
         return found
@@ -190,7 +206,7 @@ class _Sentence:
                 break
             ahead.append(k)
         for k in range(n, max(n - REACH, 0), -1):
-            if self.pieces[k].hard:
+            if self.pieces[k].hard and self.pieces[k].separator not in _CONTRASTS:
                 break
             back.append(k - 1)
         return ahead + back if forward_first else back + ahead

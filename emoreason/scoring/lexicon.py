@@ -41,7 +41,7 @@ PARTS = {
     "pitch": "pitch|median pitch|vocal pitch|fundamental frequency|voice pitch",
     "pitch range": "pitch range|intonation|prosody|pitch variation|inflection|melody|pitch contour|pitch variability",
     "rate": "rate|speech rate|speak rate|pace|tempo|rate of speech|pace of speech|speed|speech tempo|speed of speech",
-    "speak": "speak|speech|say|utterance|deliver|tell|articulate",
+    "speak": "speak|speech|utterance",
     "pauses": "pause|silence between word|gap between word",
 }
 
@@ -50,7 +50,8 @@ WHOLE = {"inner brow": "brow", "outer brow": "brow", "upper lid": "lid", "lower 
 
 MOVES = {
     "up": "up|upward|raise|lift|elevate|uplift|upturn|turn up|pull up|push up|curl up|curl upward|go up|arch|draw up",
-    "down": "down|downward|lower|drop|fall|turn down|pull down|draw down|depress|downturn|downcast|cast down|bow|dip|go down",
+    "down": "down|downward|lower|drop|fall|turn down|pull down|draw down|downturn|downcast|cast down|bow|dip|go down",
+    "depress": "depress",
     "droop": "droop|sag|heavy|hang low",
     "together": "together|knit|draw together|pull together|bring together|push together|squeeze together|converge|draw inward",
     "furrow": "furrow|contract|pinch|crease|frown|knot|scrunch|draw",
@@ -58,7 +59,7 @@ MOVES = {
     "widen": "wide|widen|wide open|open wide|bulge|enlarge|pop open",
     "narrow": "narrow|squint|slit|squeeze",
     "tighten": "tight|tighten|tense|taut|tension|stiff|stiffen|thin",
-    "press": "press|compress|press together|tight together|purse tight|clamp|clamp together|squash|press tight",
+    "press": "press|compress|press together|purse tight|clamp|clamp together|squash",
     "close": "close|shut|seal",
     "open": "open|ajar|agape|gape|hang open",
     "part": "part|apart|separate|slack|hang",
@@ -90,7 +91,7 @@ MOVES = {
     "slow": "slow|slow down|sluggish|unhurried|draw out",
     "lively": "lively|vary|animated|melodic|expressive|dynamic|fluctuate|sing song|modulate|variable|large",
     "flat": "flat|monotone|monotonous|even|small|limited|little variation|unvarying|level",
-    "normal": "normal|moderate|average|ordinary|medium|typical|conversational|regular|usual|middling|neutral",
+    "normal": "normal|moderate|average|ordinary|medium|typical|conversational|regular|usual|middling",
     "long": "long|many|frequent|often|lengthy|repeated|numerous|extended|prolonged|several",
     "few": "few|short|brief|rare|little|seldom|fluent|fluid|smooth",
     "breathy": "breathy|rough|hoarse|raspy|creaky|husky|croaky|gravelly|scratchy",
@@ -132,7 +133,7 @@ FRAMES: dict[str, dict[str, str]] = {
         "tremble": "trembling", "up": "AU12", "down": "AU15", "droop": "AU15", "forward": "AU18",
     },
     "lip corner": {
-        "up": "AU12", "down": "AU15", "droop": "AU15", "back": "AU20", "stretch": "AU20", "tighten": "AU14", "in": "AU14",
+        "up": "AU12", "down": "AU15", "depress": "AU15", "droop": "AU15", "back": "AU20", "stretch": "AU20", "tighten": "AU14", "in": "AU14",
         "pull": "?AU12", "curl": "?AU12", "tremble": "trembling",
     },
     "mouth": {
@@ -221,8 +222,9 @@ CUES = {
     "cheek_puff": "cheek puff",
     "teeth": "toothy",
     "loudness=high": "loud",
-    "effort=high": "shout|yell|scream|raise voice|vocal effort|strained voice",
+    "effort=high": "shout|yell|scream|raise voice",
     "loudness=low": "whisper|murmur|mutter|soft speak|under breath|hush tone|low voice|undertone",
+    "voicing=typical": "moderate clear voice",
     "pitch=high": "high pitched|shrill pitch|high pitch",
     "pitch=low": "deep voice|low pitched|low pitch|deep tone",
     "pitch_range=low": (
@@ -238,7 +240,7 @@ CUES = {
     "stammer": "stammer|stutter|stumble over word|mumble|slur",
     "vocal_burst": "laugh|laughter|chuckle|giggle|sob|cry|weep|sigh|gasp|groan|scoff|hum|snort",
     "speech": "speech activity|voice activity",
-    "!speech": "silent|remain silent|mute|in silence|speechless",
+    "!speech": "say nothing|silent|remain silent|mute|in silence|speechless",
     "tears": "tear|tearful|teary|watery eye|moist eye|wet eye|tear in eye|tear up|red eye",
     "blush": "blush|flush|redden",
     "sweat": "sweat|perspire|perspiration",
@@ -273,7 +275,7 @@ LEVELS = {
         "moderate|marked|clear|pronounced|noticeable|distinct|definite|obvious|medium|evident|considerable|medium intensity"
     ),
     "strong": (
-        "strong|intense|extreme|very|maximal|wide|broad|heavy|hard|deep|big|large|huge|full|exaggerated|severe|powerful|great|"
+        "strong|intense|extreme|very|maximal|wide|broad|heavy|deep|big|large|huge|full|exaggerated|severe|powerful|great|"
         "vigorous|maximum|high intensity|ear to ear|vivid|firm|tight"
     ),
 }
@@ -299,17 +301,17 @@ NEGATORS = {
         "no sign of|absence of|no evidence of|lack of|no trace of|no hint of|not any|no indication of|no visible|little sign of|"
         "no measurable|no detectable"
     ),
-    "verb": "not|never|cannot|fail|fail to|refuse to|neither|isnt|arent|dont|doesnt",
+    "verb": "not|no longer|never|cannot|fail|fail to|refuse to|neither|isnt|arent|dont|doesnt",
     "after": "absent|missing|lacking|gone|undetected|inactive|invisible|nowhere",
 }
 # Where a verb negator has no cue behind it, these words say that it denies the cue before it ("AU12 is not present").
 EXISTENTIAL = (
     "present|visible|see|observe|active|detect|show|evident|apparent|find|engage|activate|notice|noticeable|discern|measure|"
     "occur|exist|"
-    "appear|display|exhibit|there|hear|audible|use|happen|record|register|pick up|perceptible|detectable|recognizable|in evidence"
+    "appear|display|exhibit|there|hear|audible|use|happen|record|register|pick up|form|develop|emerge|arise|perceptible|detectable|recognizable|in evidence"
 )
 NULL = (
-    "not only|not just|not merely|not simply|no doubt|without doubt|no more than|not more than|no less than|nothing but|"
+    "hard to|break up|not only|not just|not merely|not simply|no doubt|without doubt|no more than|not more than|no less than|nothing but|"
     "no question|"
     "left to right|right away|right now|right after|right before|in part|part of|as well as|smile face emoji|line of|by contrast|"
     "little by little|at least|at most|at all|in turn|of course|in fact|more or less|make sense|sense of|point to|"
@@ -361,7 +363,7 @@ _SYNONYMS = {
     "smilingly": "smile", "tensed": "tense", "widest": "wide", "widely": "wide", "fluently": "fluent", "often": "often",
 }  # fmt: skip
 _ENDINGS = (
-    ("ies", "y"), ("ied", "y"), ("ily", "y"), ("es", ""), ("s", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"),
+    ("ies", "y"), ("ied", "y"), ("ily", "y"), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"),
     ("ly", ""),
     ("er", ""), ("er", "e"), ("or", ""), ("ness", ""), ("ness", "e"), ("y", ""), ("ish", ""), ("ment", ""), ("ation", "e"),
     ("en", ""),

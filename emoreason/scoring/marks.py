@@ -21,7 +21,8 @@ _OTHERS = frozenset(
 _ALL = frozenset("everyone everybody".split())
 _ORDINALS = {word: n for n, word in enumerate("first second third fourth fifth sixth".split(), 1)}
 _CARDINALS = {word: n for n, word in enumerate("one two three four five six seven eight nine".split(), 1)}
-_OBJECT = frozenset("at toward towards facing than".split())
+_OBJECT = frozenset("at toward towards facing than unlike beside".split())
+_PLACES = frozenset("left right center centre middle background front foreground".split())
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Code:
     level: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Mark:
     """tokens[i:j] and the roles they can play (see lexicon.PHRASES); times, codes and persons carry their value."""
 
@@ -69,7 +70,7 @@ def scan(text: str, tokens: Sequence[Token]) -> list[Mark]:
             depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(tokens[i].text, 0)
             i += 1
             continue
-        mark.parens = depth > 0
+        mark.parens = depth > 0 and any(before.content for before in marks)  # a bracket at the head says it of all that follows
         marks += [Mark(n, n + 1, person="back") for n in range(mark.i + 1, mark.j - 1) if tokens[n].text in PRONOUNS and not mark.time]
         marks.append(mark)
         i = mark.j
@@ -170,11 +171,25 @@ def _person_at(tokens: Sequence[Token], i: int) -> Mark | None:
         name = "all"
     elif word in ("speaker", "speakers"):
         name = "speaker"
-    elif word in _OTHERS or word == "one" and (after == "person" or after == "of"):
-        name, j = "reset", i + 1 + (after in _NAMES or word == "one")
+    elif word in _OTHERS or word == "one" and (after == "person" or after == "of") or _placed_name(tokens, i):
+        j = i + 1 + (after in _NAMES or word == "one")
+        name, j = "reset", _place(tokens, j) or j
     elif word in PRONOUNS or word in _NAMES:
         name = "back"
     return Mark(i, j, person=name) if name else None
+
+
+def _place(tokens: Sequence[Token], i: int) -> int | None:
+    """End of "on the left", "in the background" at token i: who it is cannot be known from the text alone."""
+    words = [token.text for token in tokens[i : i + 3]]
+    return i + 3 if len(words) == 3 and words[0] in ("on", "to", "at", "in") and words[1] == "the" and words[2] in _PLACES else None
+
+
+def _placed_name(tokens: Sequence[Token], i: int) -> bool:
+    """"The face on the left" is somebody; "p1's face on the left side" is a side of p1."""
+    owned = i > 0 and (tokens[i - 1].text == "'s" or tokens[i - 1].text in PRONOUNS)
+    place = _place(tokens, i + 1) if tokens[i].text in _NAMES and not owned else None
+    return place is not None and (place == len(tokens) or tokens[place].text not in ("side", "half"))
 
 
 def is_object(tokens: Sequence[Token], mark: Mark) -> bool:

@@ -1,7 +1,7 @@
 """How far a negation, a time and a person reach inside one sentence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emoreason.scoring.marks import Mark, Piece, is_object
 from emoreason.scoring.times import Time
@@ -95,14 +95,14 @@ def _joined(tokens: Sequence[Token], before: Mark, mark: Mark) -> bool:
 
 
 def persons_of(
-    tokens: Sequence[Token], named: Sequence[tuple[Mark, tuple[str | None, ...]]], i: int, j: int, end: int
+    tokens: Sequence[Token], named: Sequence[tuple[Mark, tuple[str | None, ...]]], i: int, j: int, end: int, reach: int
 ) -> tuple[str | None, ...]:
     """Who the cue at tokens[i:j] belongs to: a genitive behind it ("of p2"), else who was named last before it, else behind it.
-    `end` is where its piece ends.
+    `end` is where its piece ends, `reach` how far a person named behind it can be meant ("With a smile, p1 ...").
     """
     before = [who for mark, who in named if mark.i < j]
-    behind = [(mark, who) for mark, who in named if j <= mark.i < end]
-    if behind and (not before or tokens[_owner(tokens, behind[0][0].i)].text in _GENITIVE):
+    behind = [(mark, who) for mark, who in named if j <= mark.i < reach]
+    if behind and (not before or behind[0][0].i < end and tokens[_owner(tokens, behind[0][0].i)].text in _GENITIVE):
         return behind[0][1]
     return before[-1] if before else (None,)
 
@@ -116,6 +116,9 @@ def times(parts: Sequence[Piece]) -> list[list[Time]]:
     the list before it ("raised brows and wide eyes from 2 to 4 s"); one in brackets stays where it is.
     """
     own = [_own(piece) for piece in parts]
+    if any(not time.peak for times in own for time in times):  # "peaking at 3 s" says less than the span beside it
+        own = [[time for time in times if not time.peak] for times in own]
+    _join_times(parts, own)
     result = [list(times) for times in own]
     lead: list[Time] = []
     for n, piece in enumerate(parts):
@@ -131,8 +134,22 @@ def times(parts: Sequence[Piece]) -> list[list[Time]]:
 
 
 def _own(piece: Piece) -> list[Time]:
-    found = [m.time for m in piece.marks if m.time and not m.parens and (m.time.phase or m.time.start_s is not None or m.time.end_s is not None)]
-    return [time for time in found if not time.peak] or found
+    times = [mark.time for mark in piece.marks if mark.time and not mark.parens]
+    return [time for time in times if time.phase or time.start_s is not None or time.end_s is not None]
+
+
+def _join_times(parts: Sequence[Piece], own: list[list[Time]]) -> None:
+    """A piece that is only a time joins the one before it: "at 1 s and again at 6 s", "starting at 1 s and ending at 6 s"."""
+    for n in range(1, len(parts)):
+        bare = own[n] and not parts[n].hard and not any(mark.content for mark in parts[n].marks)
+        if not bare or not own[n - 1]:
+            continue
+        before, time = own[n - 1][-1], own[n][0]
+        if before.end_s is None and time.start_s is None and before.start_s is not None and time.end_s is not None:
+            own[n - 1][-1] = replace(before, end_s=time.end_s)
+        else:
+            own[n - 1].extend(own[n])
+        own[n] = []
 
 
 def _leads(parts: Sequence[Piece], n: int) -> bool:

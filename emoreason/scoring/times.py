@@ -13,6 +13,7 @@ _NUMBERS = {
 } | {"fifteen": 15.0, "twenty": 20.0, "thirty": 30.0, "half": 0.5}
 _POINT = frozenset("at around about near approximately roughly ca circa approx by @ t".split())
 _BETWEEN = frozenset("from between during over within in spanning".split())
+_FILLERS = frozenset("the time at around about approximately roughly near".split())
 _JOIN = frozenset("to and until till through - – — & ~".split())
 _SINCE = frozenset("after since past".split())
 _UNTIL = frozenset("before until till".split())
@@ -117,8 +118,9 @@ def _amount(tokens: Sequence[Token], i: int) -> tuple[float, int] | None:
         return value, i + 1 + (_word(tokens, i + 1) in _UNITS)
     unit = _word(tokens, i + 1)
     if unit in _MINUTES:
-        rest = _amount(tokens, i + 2)
-        return (60 * value + rest[0], rest[1]) if rest else (60 * value, i + 2)
+        rest = _number(tokens, i + 2)
+        seconds = rest is not None and _word(tokens, i + 3) in _UNITS
+        return (60 * value + rest, i + 4) if seconds else (60 * value, i + 2)
     return (value * _UNITS[unit], i + 2) if unit in _UNITS else None
 
 
@@ -138,7 +140,7 @@ def _span_or_point(tokens: Sequence[Token], i: int) -> Time | None:
     j, lead, peak = i, "", False
     while _word(tokens, j) in _POINT | _BETWEEN | _SINCE | _UNTIL | _DURATION | _PEAK | {"up", "the", "time", "starting", "beginning", "ending"}:
         peak = peak or tokens[j].text in _PEAK
-        lead = tokens[j].text if tokens[j].text not in ("the", "time", "about", "approximately", "roughly") or not lead else lead
+        lead = tokens[j].text if tokens[j].text not in _FILLERS or not lead else lead
         j += 1
     if lead == "up" and _word(tokens, j) == "to":
         lead, j = "until", j + 1
@@ -153,7 +155,11 @@ def _span_or_point(tokens: Sequence[Token], i: int) -> Time | None:
         k += 1
     elif lead in _DURATION or _word(tokens, k) in ("long", "later", "apart", "earlier", "duration"):
         return Time(i, k)
-    if lead in _SINCE or lead in ("from", "starting") and _word(tokens, k) in ("on", "onward", "onwards", "to"):
+    if lead in ("starting", "beginning"):
+        return Time(i, k, seconds, None)
+    if lead == "ending":
+        return Time(i, k, None, seconds)
+    if lead in _SINCE or lead == "from" and _word(tokens, k) in ("on", "onward", "onwards", "to"):
         return Time(i, k + (_word(tokens, k) in ("on", "onward", "onwards")), seconds, None)
     if lead in _UNTIL:
         return Time(i, k, None, seconds)

@@ -13,6 +13,7 @@ _BULLET = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
 _PAIRS = {'"': '"', "“": "”", "«": "»", "„": "“"}
 _ENDS = frozenset(".!?…")
 _ABBREVIATIONS = frozenset("approx ca e.g i.e vs resp cf incl etc fig sec no".split())
+MAX_TOKENS = 200  # a longer "sentence" is cut: no one writes it, and the work per sentence may grow with its square
 MAX_QUOTE = 400  # characters; longer "quotes" are unbalanced marks
 
 
@@ -71,15 +72,18 @@ def _quotes(text: str) -> list[tuple[int, int]]:
 
 
 def sentences(text: str, tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
-    """Sentences without their end marks, and whether each is a question."""
+    """Sentences without their end marks, at most MAX_TOKENS long, and whether each is a question."""
     current: list[Token] = []
     for n, token in enumerate(tokens):
         after = tokens[n + 1] if n + 1 < len(tokens) else None
+        if len(current) == MAX_TOKENS:
+            yield current, False
+            current = []
         if token.kind == "mark" and (token.text in _ENDS and not _abbreviates(tokens, n, after) or _ends_line(text, token)):
             if current:
                 yield current, token.text == "?"
             current = []
-        elif token.text[0] != "\n" if token.text else True:
+        elif not token.text.startswith("\n") or token.kind == "quote":
             current.append(token)
     if current:
         yield current, False
