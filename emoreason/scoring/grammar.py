@@ -86,9 +86,10 @@ class _Sentence:
             by_piece[n] = _settle_brackets(by_piece[n])
             self._modify(piece, n, by_piece)
         self._deny(by_piece)
-        for piece_times, here in zip(times(self.pieces), by_piece, strict=True):
+        for piece, piece_times, here in zip(self.pieces, times(self.pieces), by_piece, strict=True):
+            ends = any("ending" in mark.roles and not mark.negated for mark in piece.marks)
             for cue in here:
-                cue.times = cue.times or piece_times
+                cue.times = cue.times or ([_until(time) for time in piece_times] if ends else piece_times)
         yield from _merged(
             self.text,
             (statement
@@ -238,7 +239,7 @@ class _Sentence:
             if "side" in mark.roles and mark.i not in self.used and self._is_side(mark, piece.marks):
                 for cue in _nearest(faces, mark):
                     side = mark.roles["side"]
-                    cue.side = "both" if {cue.side, side} == {"left", "right"} else cue.side or side
+                    cue.side = "both" if {cue.side, side} == {"left", "right"} else side if cue.side in (None, "one") else cue.side
                     cue.extra += [mark] if by_piece[n] else []
             if mark.time and mark.parens:
                 for cue in here:
@@ -296,6 +297,11 @@ class _Sentence:
         """1 where the span opens a bracket that the next token closes."""
         opened = sum({"(": 1, ")": -1}.get(token.text, 0) for token in self.tokens[i:j])
         return int(opened > 0 and j < len(self.tokens) and self.tokens[j].text == ")")
+
+
+def _until(time: Time) -> Time:
+    """"The smile fades at 3 s": it was there until then."""
+    return time if time.start_s is None or time.end_s not in (None, time.start_s) else replace(time, start_s=None, end_s=time.start_s)
 
 
 def _adjoins(mark: Mark, marks: Sequence[Mark]) -> bool:

@@ -61,7 +61,7 @@ MOVES = {
     "tighten": "tight|tighten|tense|taut|tension|stiff|stiffen|thin",
     "press": "press|compress|press together|purse tight|clamp|clamp together|squash",
     "close": "close|shut|seal",
-    "open": "open|ajar|agape|gape|hang open",
+    "open": "open|fall open|ajar|agape|gape|hang open",
     "part": "part|apart|separate|slack|hang",
     "pucker": "pucker|purse|protrude|push out|push forward|round|jut out",
     "stretch": "stretch|sideways|horizontally|stretch horizontally|pull sideways|laterally|stretch back|stretch sideways",
@@ -311,7 +311,7 @@ EXISTENTIAL = (
     "appear|display|exhibit|there|hear|audible|use|happen|record|register|pick up|form|develop|emerge|arise|perceptible|detectable|recognizable|in evidence"
 )
 NULL = (
-    "hard to|break up|not only|not just|not merely|not simply|no doubt|without doubt|no more than|not more than|no less than|nothing but|"
+    "than usual|than normal|than average|than typical|than before|hard to|break up|not only|not just|not merely|not simply|no doubt|without doubt|no more than|not more than|no less than|nothing but|"
     "no question|"
     "left to right|right away|right now|right after|right before|in part|part of|as well as|smile face emoji|line of|by contrast|"
     "little by little|at least|at most|at all|in turn|of course|in fact|more or less|make sense|sense of|point to|"
@@ -322,9 +322,10 @@ NULL = (
     "overall tone|"
     "body of evidence|tone of message|closely|lot of|light of|in line with|high arousal|low arousal|left out"
 )
+ENDINGS = "stop|cease|disappear|vanish|fade|fade away|subside|die away|go away|let go|drop away"  # true until the stated time
 HYPOTHETICAL = "if|would|typically|usually|generally|commonly|normally|prototypical|prototype|in theory|might|should|could"
 
-SOFT = ",|and|or|with|plus|&|/|together with|along with|accompany by|combine with|while have|as well|nor|alongside|followed by|join by"
+SOFT = ",|and|or|with|plus|&|/|together with|along with|accompany by|accompany|combine with|while have|as well|nor|alongside|followed by|join by"
 HARD = (
     "but|however|while|whereas|although|though|yet|;|because|since|which|who|that|when|as|then|except|before that|nevertheless|"
     "despite|even though|–|—|so|until then|where|by contrast|contrast with|afterwards|apart from|suggest|indicate|imply|mean"
@@ -382,7 +383,7 @@ def _tables() -> list[tuple[str, str, str]]:
     rows += [("level", level, words) for level, words in LEVELS.items()]
     rows += [("side", side, words) for side, words in SIDES.items()]
     rows += [("neg", kind, words) for kind, words in NEGATORS.items()]
-    rows += [("null", "", NULL), ("maybe", "", HYPOTHETICAL), ("soft", "", SOFT), ("hard", "", HARD), ("exists", "", EXISTENTIAL)]
+    rows += [("null", "", NULL), ("maybe", "", HYPOTHETICAL), ("ending", "", ENDINGS), ("soft", "", SOFT), ("hard", "", HARD), ("exists", "", EXISTENTIAL)]
     return rows
 
 

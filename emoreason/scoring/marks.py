@@ -21,6 +21,8 @@ _OTHERS = frozenset(
 _ALL = frozenset("everyone everybody".split())
 _ORDINALS = {word: n for n, word in enumerate("first second third fourth fifth sixth".split(), 1)}
 _CARDINALS = {word: n for n, word in enumerate("one two three four five six seven eight nine".split(), 1)}
+_SIDES = frozenset(("left", "right"))
+_COMPARED = frozenset("contrast compared opposed contrary next relative similar".split())
 _OBJECT = frozenset("at toward towards facing than unlike beside".split())
 _PLACES = frozenset("left right center centre middle background front foreground".split())
 
@@ -71,10 +73,20 @@ def scan(text: str, tokens: Sequence[Token]) -> list[Mark]:
             i += 1
             continue
         mark.parens = depth > 0 and any(before.content for before in marks)  # a bracket at the head says it of all that follows
-        marks += [Mark(n, n + 1, person="back") for n in range(mark.i + 1, mark.j - 1) if tokens[n].text in PRONOUNS and not mark.time]
+        marks += _inside(tokens, mark)
         marks.append(mark)
         i = mark.j
     return marks
+
+
+def _inside(tokens: Sequence[Token], mark: Mark) -> list[Mark]:
+    """Pronouns and sides that a phrase has swallowed: "corner of her mouth", "outer part of the left brow"."""
+    if not mark.roles:
+        return []
+    inner = range(mark.i + 1, mark.j - 1)
+    back = [Mark(n, n + 1, person="back") for n in inner if tokens[n].text in PRONOUNS]
+    sides = [] if "side" in mark.roles else [Mark(n, n + 1, {"side": tokens[n].text}) for n in inner if tokens[n].text in _SIDES]
+    return back + sides
 
 
 def _mark_at(text: str, tokens: Sequence[Token], i: int) -> Mark | None:
@@ -96,11 +108,11 @@ def _mark_at(text: str, tokens: Sequence[Token], i: int) -> Mark | None:
 
 
 def _phrase_at(tokens: Sequence[Token], i: int) -> Mark | None:
-    """The longest phrase of the lexicon at token i; articles and possessives inside it do not matter."""
+    """The longest phrase of the lexicon at token i; articles, possessives and sides inside it do not matter."""
     key: tuple[str, ...] = ()
     best = None
     for j in range(i, min(i + 10, len(tokens))):
-        if key and tokens[j].text in SKIPPED:
+        if key and (tokens[j].text in SKIPPED or tokens[j].text in _SIDES):
             continue
         key += (tokens[j].lemma,)
         if key not in PREFIXES:
@@ -197,7 +209,7 @@ def is_object(tokens: Sequence[Token], mark: Mark) -> bool:
     i = mark.i - 1
     while i >= 0 and tokens[i].text in SKIPPED:
         i -= 1
-    return i >= 0 and tokens[i].text in _OBJECT
+    return i >= 0 and (tokens[i].text in _OBJECT or i > 0 and tokens[i].text in ("to", "with") and tokens[i - 1].text in _COMPARED)
 
 
 def pieces(tokens: Sequence[Token], marks: Sequence[Mark]) -> list[Piece]:

@@ -39,7 +39,7 @@ def expected(means: str) -> list[str]:
     """Normal order of the words of each statement: cue, person, side, level, time, quote."""
     order = (PERSON.fullmatch, {"left", "right", "both", "one"}.__contains__, {*LEVELS, "low", "typical", "high"}.__contains__)
     result = []
-    for item in filter(None, means.split(";")):
+    for item in filter(str.strip, means.split(";")):
         head, _, quote = item.strip().partition(" '")
         cue, *words = head.split()
         words.sort(key=lambda word: next((n for n, test in enumerate(order) if test(word)), len(order)))
