@@ -5,8 +5,14 @@ __all__ = ["EmotionReasoner", "__version__"]
 
 
 def __getattr__(name: str):
-    """`EmotionReasoner` on first use: importing the package stays light."""
+    """`EmotionReasoner` on first use: importing the package stays light.
+
+    Raises EnvironmentProblem naming the system libraries without which the imports behind it would die.
+    """
     if name == "EmotionReasoner":
+        from emoreason.system import require_libraries
+
+        require_libraries()
         from emoreason.inference.reasoner import EmotionReasoner
 
         return EmotionReasoner

@@ -135,7 +135,7 @@ ASSETS: dict[str, Asset] = {
         ),
         Asset(
             "sample-clip",
-            "a man's face, 19.7 s, with sound but without speech",
+            "a woman's face that cries, then laughs, 19.7 s, with sound but without speech",
             "Pexels licence",
             (
                 AssetFile(

@@ -142,9 +142,6 @@ def _make_folder(out: Path) -> None:
 
 def _reasoner(model: str, fps: float | None, language: str | None, words: bool, cache: bool):
     """Here the heavy imports happen, after the libraries whose absence would make them die with a riddle were tried."""
-    from emoreason.system import require_libraries
-
-    require_libraries()
     try:
         from emoreason import EmotionReasoner
         from emoreason.perception.settings import PerceptionSettings

@@ -2,7 +2,7 @@
 
 The measure is the to-and-fro of the lip gap, in outer-eye-corner distances per second: the way it travels minus the way it
 gets, so that a mouth which only opens (a smile, a yawn) does not count. In stretches of 2 s of real clips: 0.05 in the median and
-at most 0.16 for a man who smiles silently for 20 s; 0.38 in the median and 0.19 at the 10th percentile for six talking faces.
+at most 0.16 for a woman who smiles silently for 20 s; 0.38 in the median and 0.19 at the 10th percentile for six talking faces.
 Film actors who hardly move their lips lie between, and are missed.
 """
 
