@@ -29,7 +29,7 @@ LIBRARIES = {
 }
 
 PACKAGES = (
-    "numpy scipy pandas pyarrow pydantic torch mediapipe av faster-whisper ctranslate2 silero-vad librosa safetensors pillow "
+    "numpy scipy pandas pyarrow pydantic torch mediapipe av faster-whisper ctranslate2 silero-vad safetensors pillow "
     "pympi-ling praatio pysubs2 jinja2"
 ).split()
 
