@@ -49,6 +49,8 @@ _POINTS = {
     "lip_upper": ((37, 39, 40), (267, 269, 270)),
     "lip_lower": ((84, 181, 91), (314, 405, 321)),
     "lip_corner": ((61,), (291,)),
+    "lip_upper_edge": ((37,), (267,)),
+    "lip_upper_seam": ((81, 82), (311, 312)),
     "bridge": ((6,), (6,)),
     "nose_base": ((2,), (2,)),
     "lip_top": ((0,), (0,)),
@@ -68,7 +70,7 @@ for _g, _sides in enumerate(_POINTS.values()):
 _SIDED = (
     "brow_inner_height", "brow_mid_height", "brow_outer_height", "brow_inner_offset", "eye_opening", "upper_lid_height",
     "lower_lid_height", "cheek_height", "cheek_depth", "nostril_height", "nostril_offset", "upper_lip_height",
-    "lower_lip_height", "corner_height", "corner_offset", "corner_depth", "corner_nostril",
+    "lower_lip_height", "corner_height", "corner_offset", "corner_depth", "corner_nostril", "upper_vermilion",
 )  # fmt: skip
 _CENTRAL = (
     "nose_length", "upper_lip_length", "upper_lip_thickness", "lower_lip_thickness", "lip_gap", "mouth_height", "jaw_drop",
@@ -135,6 +137,7 @@ def measure(landmarks: np.ndarray) -> np.ndarray:
         "corner_height": y["lip_corner"] - (y["lip_inner_top"] + y["lip_inner_bottom"]) / 2,
         "corner_offset": (x["lip_corner"] - midline) * outward,
         "corner_depth": z["lip_corner"] - z["nose_base"],
+        "upper_vermilion": y["lip_upper_edge"] - y["lip_upper_seam"],
         "corner_nostril": np.linalg.norm(p["lip_corner"] - p["nostril"], axis=-1),
     }
     central = {
