@@ -121,6 +121,10 @@ class SecondLook:
             meshes = self._view("weak", image, box, padding, fill, turn, limit)
             if len(meshes):
                 return meshes
+        for padding, fill, turn in _LADDER if vouched else ():  # profiles have no mirror image; place and size must do
+            meshes = self._view("sure", image, box, padding, fill, turn)
+            if len(meshes) and overlap(mesh_boxes(meshes.landmarks), box[None])[0, 0] > NEAR_OVERLAP:
+                return meshes
         return Meshes.none()
 
     def close(self) -> None:
