@@ -1,6 +1,6 @@
 """Statements about faces and heads, held against the action-unit series, gaze and head pose of each person."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from emoreason.labels.action_units import GAZE_AUS, LEVELS, SIDED_AUS, level
 from emoreason.perception.cues import speaker
 from emoreason.perception.observation import Observation, Person
-from emoreason.report.finding import Finding, Window, combine
+from emoreason.report.finding import ClaimVerdict, Finding, Window, combine
 from emoreason.scoring.statement import Statement
 
 MIN_SEEN = 0.5  # share of the sampled frames in the stated time that must show the face before its absence means anything
@@ -60,7 +60,7 @@ def verify_face(statement: Statement, window: Window, observation: Observation) 
     people = addressed(statement, window, observation)
     if not people:
         return Finding("contradicted", f"there is no person {statement.person}")
-    judge: Callable = _denied if statement.negated else _affirmed
+    judge = _denied if statement.negated else _affirmed
     findings = [judge(statement, window, person, observation) for person in people]
     return combine(findings, every=statement.negated or statement.person == "all")
 
@@ -144,7 +144,7 @@ def _shown(cue: str, person: Person) -> tuple[list[_Shown], bool]:
         for event in series.events.get(au, ())
     ]
     if cue == "gaze_away":
-        return shown + _pose_spans("head_away", person), True
+        return shown + _pose_spans("head_away", person), any(series.reliability.get(au, "low") != "low" for au in units)
     return shown, series.reliability.get(cue, "low") != "low" and cue in series.aus
 
 
@@ -189,7 +189,7 @@ def _best(shown: Sequence[_Shown], window: Window) -> _Shown:
     return max(shown, key=lambda s: (window.overlap(*s.span), s.end_s - s.start_s, -s.start_s))
 
 
-def _finding(verdict, shown: _Shown, person: Person) -> Finding:
+def _finding(verdict: ClaimVerdict, shown: _Shown, person: Person) -> Finding:
     return Finding(verdict, shown.describe(person), shown.start_s, shown.end_s)
 
 

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.perception.cues import speaker
 from emoreason.perception.observation import Observation
-from emoreason.report.finding import Finding, Window
+from emoreason.report.finding import ClaimVerdict, Finding, Window
 from emoreason.scoring.statement import Statement
 
 MIN_ALIKE = 0.75  # share of characters in order: a transcript and a quotation of it differ in fillers and spelling
@@ -70,7 +70,7 @@ def _wrong_speaker(statement: Statement, start_s: float, end_s: float, observati
     return f"{who} speaks then" if who not in (None, name) else None
 
 
-def _verdict(true: bool, negated: bool):
+def _verdict(true: bool, negated: bool) -> ClaimVerdict:
     return "supported" if true != negated else "contradicted"
 
 

@@ -6,22 +6,26 @@ model: what it does not know it leaves out. Emotion words and conclusions are no
 hypothetical clauses ("fear would show ...") state nothing. Work grows linearly with the length of the text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from emoreason.labels.action_units import GAZE_AUS
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.scoring.lexicon import SAY, Meaning, frame, meanings, modality
+from emoreason.scoring.lexicon import SAY
 from emoreason.scoring.marks import Code, Mark, Piece, pieces, scan
 from emoreason.scoring.scopes import REACH, Persons, denied_behind, negate, persons_of, times
 from emoreason.scoring.statement import Statement
 from emoreason.scoring.times import Time
 from emoreason.scoring.tokens import Token, sentences, tokenize
+from emoreason.scoring.vocabulary import Meaning, frame, meanings, modality
 
 _WINDOW = 10  # tokens between a part and its movement
 _DIRECTED = ("eye", "gaze", "look", "head")  # parts for which left and right are directions
+_SOUNDS = ("said", "language", "tremor")  # speech goes without saying
+_TONGUE = ("speak", "language", "speech", "word")
 _CONTRASTS = ("but", "yet", "then", "though", "although")  # "not raised but lowered" goes on about the same part
-_BOUND = frozenset("up down back inward still show away visible even large small small level set".split())  # too common to reach into another piece
+# Words too common to reach into another piece.
+_BOUND = frozenset("up down back inward still show away visible even large small level set".split())
 
 
 @dataclass
@@ -86,7 +90,8 @@ class _Sentence:
             by_piece[n] = _settle_brackets(by_piece[n])
             self._modify(piece, n, by_piece)
         self._deny(by_piece)
-        for piece, piece_times, here in zip(self.pieces, times(self.pieces), by_piece, strict=True):
+        filled = {n for n, here in enumerate(by_piece) if here}
+        for piece, piece_times, here in zip(self.pieces, times(self.pieces, filled), by_piece, strict=True):
             ends = any("ending" in mark.roles and not mark.negated for mark in piece.marks)
             for cue in here:
                 cue.times = cue.times or ([_until(time) for time in piece_times] if ends else piece_times)
@@ -100,8 +105,9 @@ class _Sentence:
         )
 
     def _persons(self, cue: _Found, named: list) -> tuple[str | None, ...]:
-        reach = cue.piece
-        while not self.pieces[reach].finite and reach + 1 < min(len(self.pieces), cue.piece + REACH) and not self.pieces[reach + 1].hard:
+        reach, last = cue.piece, min(len(self.pieces), cue.piece + REACH) - 1
+        finite = self.pieces[cue.piece].finite
+        while reach < last and not self.pieces[reach + 1].hard and not (finite and self.pieces[reach + 1].finite):
             reach += 1
         return persons_of(self.tokens, named, cue.i, cue.j, self.ends[cue.piece], self.ends[reach])
 
@@ -123,7 +129,7 @@ class _Sentence:
                 found.append(_Found(meanings(mark.roles["cue"]), [mark], n, negated=mark.negated))
             elif "said" in mark.roles and any(token.text in SAY for token in self.tokens):
                 found.append(_Found((Meaning("said"),), [mark], n, negated=mark.negated, quote=mark.roles["said"]))
-            elif "language" in mark.roles and any(token.lemma in ("speak", "language", "speech", "word") for token in self.tokens):
+            elif "language" in mark.roles and any(token.lemma in _TONGUE for token in self.tokens):
                 found.append(_Found((Meaning("language"),), [mark], n, negated=mark.negated, quote=mark.roles["language"]))
             if mark.codes or "cue" in mark.roles:
                 self.used.add(mark.i)
@@ -172,7 +178,7 @@ class _Sentence:
         return _Found((Meaning(code.cue),), [mark], n, side=code.side, level=code.level, negated=mark.negated)
 
     def _across_pieces(self) -> list[_Found]:
-        """Movements and parts that share their partner with a neighbour: "raised and drawn together", "raised brows and cheeks"."""
+        """Movements and parts that share a partner with a neighbour: "raised and drawn together", "raised brows and cheeks"."""
         found = []
         for n, piece in enumerate(self.pieces):
             own_cue = any("cue" in mark.roles or mark.codes for mark in piece.marks)
@@ -183,13 +189,13 @@ class _Sentence:
                 move = self._movement(mark, piece.marks)
                 if move and not (own_cue and "level" in mark.roles):
                     found += self._shared(n, mark, lambda other, move=move: frame(other.roles.get("part", ""), move))
-                elif "part" in mark.roles and not moved:
+                elif "part" in mark.roles and mark.roles["part"] not in _DIRECTED and not moved:
                     part = mark.roles["part"]
                     found += self._shared(n, mark, lambda other, part=part: frame(part, other.roles.get("move", "")))
         return found
 
-    def _shared(self, n: int, mark: Mark, meaning) -> list[_Found]:
-        """The nearest mark of a neighbouring piece with which `mark` means something: forward for parts, back first for movements."""
+    def _shared(self, n: int, mark: Mark, meaning: Callable[[Mark], str | None]) -> list[_Found]:
+        """The nearest mark of a neighbouring piece with which `mark` means something; parts look ahead first, movements back."""
         for k in self._neighbours(n, forward_first="part" in mark.roles):
             others = self.pieces[k].marks
             for other in reversed(others) if k < n else others:
@@ -214,7 +220,7 @@ class _Sentence:
 
     def _defaults(self, found: Sequence[_Found]) -> list[_Found]:
         """Speaking and pausing mean something on their own where nothing is said of how."""
-        voiced = {cue.piece for cue in found if any(m.cue in VOICE_CUES or m.cue in ("said", "language", "tremor") for m in cue.meanings)}
+        voiced = {cue.piece for cue in found if any(m.cue in VOICE_CUES or m.cue in _SOUNDS for m in cue.meanings)}
         result = []
         for n, piece in enumerate(self.pieces):
             for mark in piece.marks:
@@ -226,12 +232,13 @@ class _Sentence:
     # --- modifiers ------------------------------------------------------------------------------------------------------
 
     def _modify(self, piece: Piece, n: int, by_piece: Sequence[list[_Found]]) -> None:
-        """Gives levels and sides of a piece to its nearest cue, or to the last cue of the piece before ("a smile, slightly lopsided")."""
-        here = by_piece[n] or (by_piece[n - 1][-1:] if n and not piece.hard else [])
+        """Gives levels, sides and bracketed times of a piece to its nearest cue, or to the last before ("a smile, lopsided")."""
+        joins = n > 0 and (not piece.hard or piece.separator in _CONTRASTS)
+        here = by_piece[n] or (by_piece[n - 1][-1:] if joins else [])
         faces = [cue for cue in here if cue.is_face]
         levels = [m for m in piece.marks if "level" in m.roles and m.i not in self.used and "null" not in m.roles]
         specific = [m for m in levels if self.tokens[m.i].text != "very"]
-        for mark in specific or levels:
+        for mark in sorted(specific or levels, key=lambda mark: min((cue.gap(mark) for cue in faces), default=0)):
             for cue in _nearest(faces, mark):
                 cue.level = cue.level or mark.roles["level"]
                 cue.extra += [mark] if by_piece[n] else []
@@ -239,7 +246,10 @@ class _Sentence:
             if "side" in mark.roles and mark.i not in self.used and self._is_side(mark, piece.marks):
                 for cue in _nearest(faces, mark):
                     side = mark.roles["side"]
-                    cue.side = "both" if {cue.side, side} == {"left", "right"} else side if cue.side in (None, "one") else cue.side
+                    if {cue.side, side} == {"left", "right"}:
+                        cue.side = "both"
+                    elif cue.side in (None, "one"):
+                        cue.side = side
                     cue.extra += [mark] if by_piece[n] else []
             if mark.time and mark.parens:
                 for cue in here:
@@ -247,18 +257,21 @@ class _Sentence:
                         cue.times = [mark.time]
                         cue.extra.append(mark)
         if n and self.pieces[n - 1].marks and not by_piece[n - 1]:
-            self._side_before(n, faces)
+            self._modify_from_before(n, faces)
 
     def _is_side(self, mark: Mark, marks: Sequence[Mark]) -> bool:
         """"both" and "one" are sides only in front of what has sides; "both a smile and ..." is not."""
         return self.tokens[mark.i].text not in ("both", "one", "single") or mark.j - mark.i > 1 or _adjoins(mark, marks)
 
-    def _side_before(self, n: int, faces: Sequence[_Found]) -> None:
-        """"the left and right brows": the first side stands alone in the piece before."""
-        before = [m.roles.get("side") for m in self.pieces[n - 1].marks if m.roles.get("side") in ("left", "right")]
-        for cue in faces if before else ():
-            if {cue.side, before[-1]} == {"left", "right"}:
+    def _modify_from_before(self, n: int, faces: Sequence[_Found]) -> None:
+        """Modifiers that stand alone in the piece before: "the left and right brows", "a wide, toothy grin"."""
+        before = [mark for mark in self.pieces[n - 1].marks if mark.i not in self.used]
+        sides = [mark.roles.get("side") for mark in before if mark.roles.get("side") in ("left", "right")]
+        for cue in faces:
+            if sides and {cue.side, sides[-1]} == {"left", "right"}:
                 cue.side = "one" if self.pieces[n].separator == "or" else "both"
+            if self.pieces[n].separator == "," and before and "level" in before[-1].roles:
+                cue.level = cue.level or before[-1].roles["level"]
 
     def _deny(self, by_piece: Sequence[list[_Found]]) -> None:
         for n, piece in enumerate(self.pieces):
@@ -277,8 +290,8 @@ class _Sentence:
     def _finish(self, cue: _Found, persons: Sequence[str | None]) -> Iterator[Statement]:
         marks = [*cue.marks, *cue.extra]
         i, j = min(mark.i for mark in marks), max(mark.j for mark in marks)
-        negators = [m for m in self.pieces[cue.piece].marks if m.roles.get("neg") in ("noun", "list", "verb") and m.i < i] if cue.negated else []
-        i = negators[-1].i if negators else i
+        negators = [m.i for m in self.pieces[cue.piece].marks if m.roles.get("neg") in ("noun", "list", "verb") and m.i < i]
+        i = negators[-1] if negators and cue.negated else i
         j += self._closes(i, j)
         start, end = self.tokens[i].start, self.tokens[j - 1].end
         for meaning in cue.meanings:
@@ -286,7 +299,7 @@ class _Sentence:
                 self.text[start:end], start, end, modality(meaning.cue), meaning.cue,
                 negated=cue.negated != meaning.negated,
                 side=cue.side or meaning.side if meaning.cue.startswith("AU") and meaning.cue not in GAZE_AUS else None,
-                level=meaning.level or (cue.level if meaning.cue.startswith("AU") else None),
+                level=meaning.level or (cue.level if meaning.cue.startswith("AU") and not meaning.negated else None),
                 quote=cue.quote,
             )  # fmt: skip
             for person in persons:
@@ -301,7 +314,8 @@ class _Sentence:
 
 def _until(time: Time) -> Time:
     """"The smile fades at 3 s": it was there until then."""
-    return time if time.start_s is None or time.end_s not in (None, time.start_s) else replace(time, start_s=None, end_s=time.start_s)
+    span = time.start_s is None or time.end_s not in (None, time.start_s)
+    return time if span else replace(time, start_s=None, end_s=time.start_s)
 
 
 def _adjoins(mark: Mark, marks: Sequence[Mark]) -> bool:
@@ -327,8 +341,8 @@ def _nearest(cues: Sequence[_Found], mark: Mark) -> list[_Found]:
 
 def _without_weak(found: Sequence[_Found]) -> list[_Found]:
     """Drops vague readings of a part where a more exact one was found: "pulled down" is no plain "pulled"."""
-    exact = {mark.i for cue in found for mark in cue.marks if "part" in mark.roles and not all(m.weak for m in cue.meanings)}
-    return [cue for cue in found if not all(m.weak for m in cue.meanings) or not exact & {m.i for m in cue.marks if "part" in m.roles}]
+    exact = {cue.marks[0].i for cue in found if not all(m.weak for m in cue.meanings)}  # the part comes first
+    return [cue for cue in found if not all(m.weak for m in cue.meanings) or cue.marks[0].i not in exact]
 
 
 def _settle_brackets(here: list[_Found]) -> list[_Found]:

@@ -1,17 +1,10 @@
-"""The words for cues: parts of the face and voice, what they do, fixed phrases, function words. Data, then one small index.
+"""The words for cues: parts of the face and voice, what they do, fixed phrases, function words. Only data.
 
 A meaning is written in a small notation, space separated: `AU01 AU02` two cues, `!AU25` the cue is denied, `AU26=strong`
 and `loudness=high` a level, `AU12@one` a side, `?AU12` only where nothing more exact is said of the same part. `FRAMES` joins
 a part with a movement in any order and form: "raised brows", "the brows are raised" and "brow raising" all meet in brow/up.
-All words are lemmas; `lemma` folds the forms found in a text. Alternatives are separated by "|".
+All words are lemmas (`vocabulary.lemma` folds the forms found in a text). Alternatives are separated by "|".
 """
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-
-from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.scoring.statement import Modality
 
 PARTS = {
     "inner brow": "inner brow|medial brow|inner corner of brow|inner end of brow|inner part of brow|inner portion of brow",
@@ -50,18 +43,21 @@ WHOLE = {"inner brow": "brow", "outer brow": "brow", "upper lid": "lid", "lower 
 
 MOVES = {
     "up": "up|upward|raise|lift|elevate|uplift|upturn|turn up|pull up|push up|curl up|curl upward|go up|arch|draw up",
-    "down": "down|downward|lower|drop|fall|turn down|pull down|draw down|downturn|downcast|cast down|bow|dip|go down",
+    "down": (
+        "down|downward|curl down|curl downward|lower|drop|fall|turn down|"
+        "pull down|draw down|downturn|downcast|cast down|bow|dip|go down"
+    ),
     "depress": "depress",
     "droop": "droop|sag|heavy|hang low",
     "together": "together|knit|draw together|pull together|bring together|push together|squeeze together|converge|draw inward",
     "furrow": "furrow|contract|pinch|crease|frown|knot|scrunch|draw",
     "wrinkle": "wrinkle|crinkle|scrunch up|line",
     "widen": "wide|widen|wide open|open wide|bulge|enlarge|pop open",
-    "narrow": "narrow|squint|slit|squeeze",
+    "narrow": "narrow|squint|slit",
     "tighten": "tight|tighten|tense|taut|tension|stiff|stiffen|thin",
-    "press": "press|compress|press together|purse tight|clamp|clamp together|squash",
+    "press": "press|press into line|press into thin line|compress|press together|purse tight|clamp|clamp together|squash",
     "close": "close|shut|seal",
-    "open": "open|fall open|ajar|agape|gape|hang open",
+    "open": "open|fall open|drop open|ajar|agape|gape|hang open",
     "part": "part|apart|separate|slack|hang",
     "pucker": "pucker|purse|protrude|push out|push forward|round|jut out",
     "stretch": "stretch|sideways|horizontally|stretch horizontally|pull sideways|laterally|stretch back|stretch sideways",
@@ -133,7 +129,8 @@ FRAMES: dict[str, dict[str, str]] = {
         "tremble": "trembling", "up": "AU12", "down": "AU15", "droop": "AU15", "forward": "AU18",
     },
     "lip corner": {
-        "up": "AU12", "down": "AU15", "depress": "AU15", "droop": "AU15", "back": "AU20", "stretch": "AU20", "tighten": "AU14", "in": "AU14",
+        "up": "AU12", "down": "AU15", "depress": "AU15", "droop": "AU15",
+        "back": "AU20", "stretch": "AU20", "tighten": "AU14", "in": "AU14",
         "pull": "?AU12", "curl": "?AU12", "tremble": "trembling",
     },
     "mouth": {
@@ -306,166 +303,75 @@ NEGATORS = {
 }
 # Where a verb negator has no cue behind it, these words say that it denies the cue before it ("AU12 is not present").
 EXISTENTIAL = (
-    "present|visible|see|observe|active|detect|show|evident|apparent|find|engage|activate|notice|noticeable|discern|measure|"
-    "occur|exist|"
-    "appear|display|exhibit|there|hear|audible|use|happen|record|register|pick up|form|develop|emerge|arise|perceptible|detectable|recognizable|in evidence"
+    "present|visible|see|observe|active|detect|show|evident|apparent|find|engage|activate|notice|noticeable|discern|"
+    "measure|occur|exist|appear|display|exhibit|there|hear|audible|use|happen|record|register|pick up|form|develop|emerge|"
+    "arise|perceptible|detectable|recognizable|in evidence"
 )
+# Phrases whose words would otherwise be read as cues, levels, sides or negators.
 NULL = (
-    "than usual|than normal|than average|than typical|than before|hard to|break up|not only|not just|not merely|not simply|no doubt|without doubt|no more than|not more than|no less than|nothing but|"
-    "no question|"
-    "left to right|right away|right now|right after|right before|in part|part of|as well as|smile face emoji|line of|by contrast|"
+    "stand out|than usual|than normal|than average|than typical|than before|hard to|break up|not only|not just|not merely|"
+    "not simply|no doubt|without doubt|no more than|not more than|no less than|nothing but|no question|left to right|"
+    "right away|right now|right after|right before|in part|part of|as well as|line of|by contrast|"
     "little by little|at least|at most|at all|in turn|of course|in fact|more or less|make sense|sense of|point to|"
-    "point toward|point towards|"
-    "on other hand|on one hand|at hand|hand in hand|in light of|high confidence|low confidence|strong evidence|strong sign|"
-    "clear sign|"
-    "clear evidence|strong indication|clear indication|look like|look as|look happy|look sad|set of|mixed|emotional tone|"
-    "overall tone|"
-    "body of evidence|tone of message|closely|lot of|light of|in line with|high arousal|low arousal|left out"
+    "point toward|point towards|on other hand|on one hand|at hand|hand in hand|in light of|high confidence|low confidence|"
+    "strong evidence|strong sign|clear sign|clear evidence|strong indication|clear indication|look like|look as|look happy|"
+    "look sad|set of|mixed|emotional tone|overall tone|body of evidence|tone of message|closely|lot of|light of|"
+    "in line with|high arousal|low arousal|left out"
 )
-ENDINGS = "stop|cease|disappear|vanish|fade|fade away|subside|die away|go away|let go|drop away"  # true until the stated time
+# "The smile fades at 3 s": true until the stated time.
+ENDINGS = "stop|cease|disappear|vanish|fade|fade away|subside|die away|go away|let go|drop away"
+# Clauses with these say what could be, not what is.
 HYPOTHETICAL = "if|would|typically|usually|generally|commonly|normally|prototypical|prototype|in theory|might|should|could"
-
-SOFT = ",|and|or|with|plus|&|/|together with|along with|accompany by|accompany|combine with|while have|as well|nor|alongside|followed by|join by"
-HARD = (
-    "but|however|while|whereas|although|though|yet|;|because|since|which|who|that|when|as|then|except|before that|nevertheless|"
-    "despite|even though|–|—|so|until then|where|by contrast|contrast with|afterwards|apart from|suggest|indicate|imply|mean"
+# Separators: SOFT ones join items of one list or clause, HARD ones open another clause.
+SOFT = (
+    ",|and|or|with|plus|&|/|together with|along with|accompany by|accompany|combine with|while have|as well|nor|alongside|"
+    "followed by|join by"
 )
+HARD = (
+    "make|give|cause|confirm|support|but|however|while|whereas|although|though|yet|;|because|since|which|who|that|when|as|"
+    "then|except|before that|nevertheless|despite|even though|–|—|so|until then|where|by contrast|contrast with|afterwards|"
+    "apart from|suggest|indicate|imply|mean"
+)
+# Verbs that open a clause of their own, apart from third persons ("raises"), which their ending shows.
 FINITE = (
     "is are was were be been has have had does do did shows show showed displays display exhibits exhibit remains remain "
-    "stays stay "
-    "keeps keep appears appear seems seem becomes become gets get goes go isn't aren't wasn't weren't doesn't don't"
+    "stays stay keeps keep appears appear seems seem becomes become gets get goes go isn't aren't wasn't weren't doesn't "
+    "don't"
 ).split()
-SKIPPED = frozenset("the a an his her its their your my our 's some very quite rather".split()) - {"very"}
-PRONOUNS = frozenset("he she they him her his their them the_person hers theirs".split())
-SAY = frozenset("say says said saying word words phrase utter utters uttered ask asks asked reply replies replied tell tells told "
-                "answer answers answered add adds added speak speaks spoke utterance transcript line sentence exclaim "
-                "exclaims exclaimed "
-                "whispers whispered shouts shouted murmurs murmured mutters muttered yells yelled states stated spoken heard".split())  # fmt: skip
-LANGUAGES = frozenset("english chinese mandarin german french spanish polish italian russian japanese korean portuguese dutch arabic hindi "
-                      "turkish swedish danish norwegian finnish czech ukrainian greek hebrew hungarian romanian vietnamese thai".split())  # fmt: skip
-
-_SYNONYMS = {
+SKIPPED = frozenset("the a an his her its their your my our 's some quite rather".split())  # inside phrases
+PRONOUNS = frozenset("he she they him her his their them hers theirs".split())
+SAY = frozenset(
+    (
+        "say says said saying word words phrase utter utters uttered ask asks asked reply replies replied tell tells told "
+        "answer answers answered add adds added speak speaks spoke utterance transcript line sentence exclaim exclaims "
+        "exclaimed whispers whispered shouts shouted murmurs murmured mutters muttered yells yelled states stated spoken heard"
+    ).split()
+)
+LANGUAGES = frozenset(
+    (
+        "english chinese mandarin german french spanish polish italian russian japanese korean portuguese dutch arabic hindi "
+        "turkish swedish danish norwegian finnish czech ukrainian greek hebrew hungarian romanian vietnamese thai"
+    ).split()
+)
+# Forms that no suffix explains, and words read as others.
+SYNONYMS = {
     "eyebrow": "brow", "eyelid": "lid", "rise": "raise", "rose": "raise", "risen": "raise", "drawn": "draw", "drew": "draw",
-    "spoke": "speak",
-    "spoken": "speak", "said": "say", "told": "tell", "shook": "shake", "shaken": "shake", "hung": "hang", "fell": "fall",
-    "fallen": "fall",
-    "wept": "weep", "bitten": "bite", "lit": "light", "sat": "sit", "stood": "stand", "wore": "wear", "worn": "wear",
-    "knitted": "knit",
-    "teeth": "teeth", "tooth": "teeth", "upwards": "upward", "downwards": "downward", "feet": "foot", "varied": "vary",
-    "lips": "lip", "closure": "close", "asymmetrically": "asymmetric", "barely": "bare", "seen": "see", "saw": "see",
-    "found": "find", "heard": "hear", "shown": "show", "held": "hold", "hidden": "hide", "kept": "keep", "fails": "fail",
-    "failed": "fail", "pulled": "pull", "pace": "pace", "quietly": "quiet", "glances": "look", "glance": "look",
-    "glancing": "look",
-    "glanced": "look", "talks": "speak", "talking": "speak", "talked": "speak", "talk": "speak", "can't": "cannot", 
-    "broke": "break", "broken": "break", "eyed": "eyed", "lipped": "lipped", "mouthed": "mouthed", "leant": "lean",
-    "gesturing": "gesture",
-    "lifted": "lift", "tightness": "tighten", "pressure": "press", 
-    "monotonously": "monotonous", "hurried": "hurry", "hurriedly": "hurry", "rushed": "rush", "animatedly": "animated",
-    "smilingly": "smile", "tensed": "tense", "widest": "wide", "widely": "wide", "fluently": "fluent", "often": "often",
+    "spoke": "speak", "spoken": "speak", "said": "say", "told": "tell", "shook": "shake", "shaken": "shake", "hung": "hang",
+    "fell": "fall", "fallen": "fall", "wept": "weep", "bitten": "bite", "lit": "light", "sat": "sit", "stood": "stand",
+    "wore": "wear", "worn": "wear", "knitted": "knit", "teeth": "teeth", "tooth": "teeth", "upwards": "upward",
+    "downwards": "downward", "feet": "foot", "varied": "vary", "lips": "lip", "closure": "close",
+    "asymmetrically": "asymmetric", "barely": "bare", "seen": "see", "saw": "see", "found": "find", "heard": "hear",
+    "shown": "show", "held": "hold", "hidden": "hide", "kept": "keep", "fails": "fail", "failed": "fail", "pulled": "pull",
+    "pace": "pace", "quietly": "quiet", "glances": "look", "glance": "look", "glancing": "look", "glanced": "look",
+    "talks": "speak", "talking": "speak", "talked": "speak", "talk": "speak", "can't": "cannot", "broke": "break",
+    "broken": "break", "eyed": "eyed", "lipped": "lipped", "mouthed": "mouthed", "leant": "lean", "gesturing": "gesture",
+    "lifted": "lift", "tightness": "tighten", "pressure": "press", "monotonously": "monotonous", "hurried": "hurry",
+    "hurriedly": "hurry", "rushed": "rush", "animatedly": "animated", "smilingly": "smile", "tensed": "tense",
+    "widest": "wide", "widely": "wide", "fluently": "fluent", "often": "often",
 }  # fmt: skip
-_ENDINGS = (
+# (ending, what replaces it), tried in this order.
+SUFFIXES = (
     ("ies", "y"), ("ied", "y"), ("ily", "y"), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"),
-    ("ly", ""),
-    ("er", ""), ("er", "e"), ("or", ""), ("ness", ""), ("ness", "e"), ("y", ""), ("ish", ""), ("ment", ""), ("ation", "e"),
-    ("en", ""),
+    ("ly", ""), ("er", ""), ("er", "e"), ("or", ""), ("ness", ""), ("ness", "e"), ("y", ""), ("ish", ""), ("ment", ""),
+    ("ation", "e"), ("en", ""),
 )  # fmt: skip
-
-
-def _phrases(text: str) -> list[tuple[str, ...]]:
-    return [tuple(phrase.split()) for phrase in text.split("|")]
-
-
-def _tables() -> list[tuple[str, str, str]]:
-    """(role, value, phrases) of every table."""
-    rows = [("part", part, words) for part, words in PARTS.items()]
-    rows += [("move", move, words) for move, words in MOVES.items()]
-    rows += [("cue", meaning, words) for meaning, words in CUES.items()]
-    rows += [("level", level, words) for level, words in LEVELS.items()]
-    rows += [("side", side, words) for side, words in SIDES.items()]
-    rows += [("neg", kind, words) for kind, words in NEGATORS.items()]
-    rows += [("null", "", NULL), ("maybe", "", HYPOTHETICAL), ("ending", "", ENDINGS), ("soft", "", SOFT), ("hard", "", HARD), ("exists", "", EXISTENTIAL)]
-    return rows
-
-
-def _index() -> dict[tuple[str, ...], dict[str, str]]:
-    """Phrase -> {role: value}. One phrase can play several roles: "wide" is a movement of the eyes and a level of a smile."""
-    index: dict[tuple[str, ...], dict[str, str]] = {}
-    for role, value, words in _tables():
-        for phrase in _phrases(words):
-            index.setdefault(phrase, {}).setdefault(role, value)
-    return index
-
-
-PHRASES = _index()
-PREFIXES = frozenset(phrase[:n] for phrase in PHRASES for n in range(1, len(phrase) + 1))
-VOCABULARY = frozenset(word for phrase in PHRASES for word in phrase)
-VERBS = frozenset(word for words in MOVES.values() for phrase in _phrases(words) for word in phrase) | {
-    "smile", "grin", "frown", "look", "speak", "blink", "say", "show", "squint", "smirk", "laugh", "shout", "whisper", "pause", "pout"
-}  # fmt: skip
-
-
-@lru_cache(maxsize=8192)
-def lemma(word: str) -> str:
-    """The lexicon's form of a lower-case word; unknown words are returned as they are."""
-    if word.endswith(("n't", "n’t")):
-        return "not"
-    for base in _folds(word):
-        if base in _SYNONYMS:
-            return _SYNONYMS[base]
-        if base in VOCABULARY:
-            return base
-    return word
-
-
-def _folds(word: str) -> Iterator[str]:
-    """The word itself, then without its endings, a doubled consonant undone: "dropped" -> drop, "closing" -> close."""
-    yield word
-    for ending, instead in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 2:
-            stem = word.removesuffix(ending)
-            yield stem + instead
-            if not instead and len(stem) > 3 and stem[-1] == stem[-2]:
-                yield stem[:-1]
-
-
-def is_finite(word: str) -> bool:
-    """Whether a lower-case word is surely a verb that opens a clause of its own ("is", "raises")."""
-    return word in FINITE or word.endswith("s") and lemma(word) in VERBS and lemma(word) != word
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """One cue of the notation above."""
-
-    cue: str
-    negated: bool = False
-    level: str | None = None
-    side: str | None = None
-    weak: bool = False
-
-
-@lru_cache(maxsize=1024)
-def meanings(notation: str) -> tuple[Meaning, ...]:
-    """Reads the notation of FRAMES and CUES: "?!AU43", "AU26=strong", "AU01 AU02"."""
-    found = []
-    for item in notation.split():
-        weak, item = item.startswith("?"), item.removeprefix("?")
-        negated, item = item.startswith("!"), item.removeprefix("!")
-        item, _, level = item.partition("=")
-        cue, _, side = item.partition("@")
-        found.append(Meaning(cue, negated, level or None, side or None, weak))
-    return tuple(found)
-
-
-def frame(part: str, move: str) -> str | None:
-    """What it means that `move` happens to `part`; the part's whole answers where the part has no entry."""
-    meaning = FRAMES.get(part, {}).get(move)
-    return meaning if meaning or part not in WHOLE else frame(WHOLE[part], move)
-
-
-def modality(cue: str) -> Modality:
-    if cue.startswith("AU") or cue in FACE_OTHER:
-        return "face"
-    if cue in VOICE_CUES or cue in VOICE_OTHER:
-        return "voice"
-    return "words" if cue == "said" else "scene"

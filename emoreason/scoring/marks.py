@@ -6,9 +6,10 @@ A piece is what stands between two separators (comma, "and", "but", "with"): mos
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from emoreason.scoring.lexicon import LANGUAGES, PHRASES, PREFIXES, PRONOUNS, SKIPPED, is_finite
+from emoreason.scoring.lexicon import LANGUAGES, PRONOUNS, SKIPPED
 from emoreason.scoring.times import Time, time_at
 from emoreason.scoring.tokens import Token
+from emoreason.scoring.vocabulary import PHRASES, PREFIXES, is_finite
 
 _HEADS = {"51": "head_left", "52": "head_right", "53": "head_up", "54": "head_down", "55": "tilt_left", "56": "tilt_right"}
 _FACS_LETTERS = {"a": "slight", "b": "slight", "c": "marked", "d": "strong", "e": "strong"}
@@ -19,6 +20,8 @@ _OTHERS = frozenset(
     "people mother father baby viewer interlocutor".split()
 )
 _ALL = frozenset("everyone everybody".split())
+_GROUPS = frozenset("people persons faces person face individuals of subjects".split())
+_AFTER_CODES = frozenset("at from on in and or with between".split())
 _ORDINALS = {word: n for n, word in enumerate("first second third fourth fifth sixth".split(), 1)}
 _CARDINALS = {word: n for n, word in enumerate("one two three four five six seven eight nine".split(), 1)}
 _SIDES = frozenset(("left", "right"))
@@ -123,7 +126,8 @@ def _phrase_at(tokens: Sequence[Token], i: int) -> Mark | None:
 
 
 def _integer(tokens: Sequence[Token], i: int) -> int | None:
-    return int(tokens[i].text) if i < len(tokens) and tokens[i].text.isascii() and tokens[i].text.isdigit() and len(tokens[i].text) < 3 else None
+    text = tokens[i].text if i < len(tokens) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 else None
 
 
 def _codes_at(text: str, tokens: Sequence[Token], i: int) -> Mark | None:
@@ -161,7 +165,7 @@ def _next_number(tokens: Sequence[Token], end: int, plural: bool) -> int | None:
         return None
     tight = tokens[end].text in ("+", "/", "&")
     after = tokens[j + 1] if j + 1 < len(tokens) else None
-    closes = after is None or after.kind == "mark" or is_finite(after.text) or after.text in ("at", "from", "on", "in", "and", "or", "with", "between")
+    closes = after is None or after.kind == "mark" or is_finite(after.text) or after.text in _AFTER_CODES
     return j if tight or plural or closes and tokens[end].text in ("and", "or") else None
 
 
@@ -177,7 +181,7 @@ def _person_at(tokens: Sequence[Token], i: int) -> Mark | None:
         name, j = f"p{_integer(tokens, i + 1) or _CARDINALS.get(after)}", i + 2
     elif word in _ORDINALS and after in _NAMES:
         name, j = f"p{_ORDINALS[word]}", i + 2
-    elif word in ("both", "all", "each", "every") and after in ("people", "persons", "faces", "person", "face", "individuals", "of", "subjects"):
+    elif word in ("both", "all", "each", "every") and after in _GROUPS:
         name, j = "all", i + 2
     elif word in _ALL:
         name = "all"
@@ -194,7 +198,8 @@ def _person_at(tokens: Sequence[Token], i: int) -> Mark | None:
 def _place(tokens: Sequence[Token], i: int) -> int | None:
     """End of "on the left", "in the background" at token i: who it is cannot be known from the text alone."""
     words = [token.text for token in tokens[i : i + 3]]
-    return i + 3 if len(words) == 3 and words[0] in ("on", "to", "at", "in") and words[1] == "the" and words[2] in _PLACES else None
+    placed = len(words) == 3 and words[0] in ("on", "to", "at", "in") and words[1] == "the" and words[2] in _PLACES
+    return i + 3 if placed else None
 
 
 def _placed_name(tokens: Sequence[Token], i: int) -> bool:
@@ -209,7 +214,9 @@ def is_object(tokens: Sequence[Token], mark: Mark) -> bool:
     i = mark.i - 1
     while i >= 0 and tokens[i].text in SKIPPED:
         i -= 1
-    return i >= 0 and (tokens[i].text in _OBJECT or i > 0 and tokens[i].text in ("to", "with") and tokens[i - 1].text in _COMPARED)
+    if i < 0:
+        return False
+    return tokens[i].text in _OBJECT or i > 0 and tokens[i].text in ("to", "with") and tokens[i - 1].text in _COMPARED
 
 
 def pieces(tokens: Sequence[Token], marks: Sequence[Mark]) -> list[Piece]:

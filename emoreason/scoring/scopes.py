@@ -1,6 +1,6 @@
 """How far a negation, a time and a person reach inside one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from emoreason.scoring.marks import Mark, Piece, is_object
@@ -16,7 +16,7 @@ _JOINS = frozenset("and or nor , & 's both the".split())
 
 def negate(parts: Sequence[Piece]) -> None:
     """Sets `negated` of every mark. A negation reaches to the end of its clause, and over "or"; over "and" and commas only as
-    long as the list has no verb or subject of its own: "no smile or frown", "not raised and furrowed", but "no smile and wide eyes".
+    long as the list has no verb or subject of its own: "not raised and furrowed" is one, "no smile and wide eyes" is not.
     """
     on, kind, met = False, "", False  # met: something that can be denied stood behind the negator
     for n, piece in enumerate(parts):
@@ -111,14 +111,15 @@ def _owner(tokens: Sequence[Token], i: int) -> int:
     return i - 2 if i >= 2 and tokens[i - 1].text in ("the", "person", "face", "both") else max(i - 1, 0)
 
 
-def times(parts: Sequence[Piece]) -> list[list[Time]]:
+def times(parts: Sequence[Piece], filled: Set[int]) -> list[list[Time]]:
     """The times that hold for each piece. One that opens a clause holds until the next; one that closes it reaches back over
-    the list before it ("raised brows and wide eyes from 2 to 4 s"); one in brackets stays where it is.
+    the list before it ("raised brows and wide eyes from 2 to 4 s"); one in brackets stays where it is. `filled`: the pieces
+    that hold a cue.
     """
     own = [_own(piece) for piece in parts]
     if any(not time.peak for times in own for time in times):  # "peaking at 3 s" says less than the span beside it
         own = [[time for time in times if not time.peak] for times in own]
-    _join_times(parts, own)
+    _join_times(parts, own, filled)
     result = [list(times) for times in own]
     lead: list[Time] = []
     for n, piece in enumerate(parts):
@@ -138,18 +139,19 @@ def _own(piece: Piece) -> list[Time]:
     return [time for time in times if time.phase or time.start_s is not None or time.end_s is not None]
 
 
-def _join_times(parts: Sequence[Piece], own: list[list[Time]]) -> None:
+def _join_times(parts: Sequence[Piece], own: list[list[Time]], filled: Set[int]) -> None:
     """A piece that is only a time joins the one before it: "at 1 s and again at 6 s", "starting at 1 s and ending at 6 s"."""
-    for n in range(1, len(parts)):
-        bare = own[n] and not parts[n].hard and not any(mark.content for mark in parts[n].marks)
-        if not bare or not own[n - 1]:
-            continue
-        before, time = own[n - 1][-1], own[n][0]
-        if before.end_s is None and time.start_s is None and before.start_s is not None and time.end_s is not None:
-            own[n - 1][-1] = replace(before, end_s=time.end_s)
-        else:
-            own[n - 1].extend(own[n])
-        own[n] = []
+    last: list[Time] = []
+    for n, piece in enumerate(parts):
+        if piece.hard or n in filled:
+            last = own[n]
+        elif own[n] and last:
+            before, time = last[-1], own[n][0]
+            if before.end_s is None and time.start_s is None and before.start_s is not None and time.end_s is not None:
+                last[-1] = replace(before, end_s=time.end_s)
+            else:
+                last.extend(own[n])
+            own[n] = []
 
 
 def _leads(parts: Sequence[Piece], n: int) -> bool:

@@ -13,6 +13,8 @@ _NUMBERS = {
 } | {"fifteen": 15.0, "twenty": 20.0, "thirty": 30.0, "half": 0.5}
 _POINT = frozenset("at around about near approximately roughly ca circa approx by @ t".split())
 _BETWEEN = frozenset("from between during over within in spanning".split())
+_STARTS = ("starting", "beginning", "starts", "begins", "started", "began", "start", "begin", "onset")
+_ENDS = ("ending", "ends", "ended", "end", "offset")
 _FILLERS = frozenset("the time at around about approximately roughly near".split())
 _JOIN = frozenset("to and until till through - – — & ~".split())
 _SINCE = frozenset("after since past".split())
@@ -22,7 +24,8 @@ _PEAK = frozenset("peak peaks peaking peaked apex apexes culminating".split())
 _PHASES: dict[tuple[str, ...], Phase] = {}
 for _phase, _words in {
     "start": (
-        "at the beginning|at the start|in the beginning|at the very beginning|at the outset|initially|at first|early on|"
+        "at the beginning|at the start|in the beginning|at the very beginning|at the outset|from the start|"
+        "from the beginning|initially|at first|early on|"
         "at the very start|"
         "in the opening|in the opening seconds|at the opening|from the outset|to begin with|near the beginning|near the start|"
         "towards the beginning|at clip start|at the onset of the clip|in the first third"
@@ -138,7 +141,7 @@ def _point(tokens: Sequence[Token], i: int) -> tuple[float, int] | None:
 
 def _span_or_point(tokens: Sequence[Token], i: int) -> Time | None:
     j, lead, peak = i, "", False
-    while _word(tokens, j) in _POINT | _BETWEEN | _SINCE | _UNTIL | _DURATION | _PEAK | {"up", "the", "time", "starting", "beginning", "ending"}:
+    while _word(tokens, j) in _POINT | _BETWEEN | _SINCE | _UNTIL | _DURATION | _PEAK | {"up", "the", "time", *_STARTS, *_ENDS}:
         peak = peak or tokens[j].text in _PEAK
         lead = tokens[j].text if tokens[j].text not in _FILLERS or not lead else lead
         j += 1
@@ -155,9 +158,9 @@ def _span_or_point(tokens: Sequence[Token], i: int) -> Time | None:
         k += 1
     elif lead in _DURATION or _word(tokens, k) in ("long", "later", "apart", "earlier", "duration"):
         return Time(i, k)
-    if lead in ("starting", "beginning"):
+    if lead in _STARTS:
         return Time(i, k, seconds, None)
-    if lead == "ending":
+    if lead in _ENDS:
         return Time(i, k, None, seconds)
     if lead in _SINCE or lead == "from" and _word(tokens, k) in ("on", "onward", "onwards", "to"):
         return Time(i, k + (_word(tokens, k) in ("on", "onward", "onwards")), seconds, None)
@@ -171,6 +174,7 @@ def _span(tokens: Sequence[Token], i: int, lead: str) -> tuple[float, float, int
     i += _word(tokens, i) == "the"
     first = _point(tokens, i)
     start, j = first if first else (_number(tokens, i), i + 1)
+    j += _word(tokens, j) == "mark"
     joint = _word(tokens, j)
     if start is None or joint not in _JOIN or joint in ("and", "&") and lead != "between":
         return None

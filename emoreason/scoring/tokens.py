@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from emoreason.scoring.lexicon import lemma
+from emoreason.scoring.vocabulary import lemma
 
-_TOKEN = re.compile(r"\d+:\d\d(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)*|['’]s\b|\n+|[^\s]")
+_TOKEN = re.compile(r"[0-9]+:[0-9]{2}(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)*|['’]s\b|\n+|[^\s]")
 _BULLET = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
 _PAIRS = {'"': '"', "“": "”", "«": "»", "„": "“"}
 _ENDS = frozenset(".!?…")
@@ -44,7 +44,7 @@ def _plain(text: str, start: int, end: int) -> Iterator[Token]:
         word, here = match.group().lower(), match.start()
         if word == "-" and 0 < here < len(text) - 1 and text[here - 1].isalpha() and text[here + 1].isalpha():
             continue
-        if word[0].isdigit():
+        if word[0] in "0123456789":
             yield Token(word, here, match.end(), "clock" if ":" in word else "number", "<number>")
         elif word[0].isalpha() or word in ("'s", "’s"):
             yield Token(word.replace("’", "'"), here, match.end(), "word", lemma(word))

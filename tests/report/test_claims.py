@@ -20,7 +20,7 @@ PHRASES = {
     "AU10": ("a raised upper lip", "the upper lip is raised", "the upper lip is raised on the {side}"),
     "AU12": ("a smile", "the lip corners are pulled up", "the {side} lip corner is pulled up"),
     "AU14": ("a dimpler", "a dimple forms", "a dimple forms on the {side}"),
-    "AU15": ("downturned mouth corners", "the corners of the mouth are turned down", "the {side} corner of the mouth is pulled down"),
+    "AU15": ("downturned mouth corners", "the mouth corners are turned down", "the {side} corner of the mouth is pulled down"),
     "AU17": ("a wrinkled chin", "the chin is raised", None),
     "AU18": ("puckered lips", "the lips are pursed", None),
     "AU20": ("stretched lips", "the lips are stretched sideways", None),
@@ -28,7 +28,10 @@ PHRASES = {
     "AU26": ("a dropped jaw", "the jaw drops", None),
     "AU43": ("closed eyes", "the eyes are closed", None),
 }
-TIMES = ("from {a:.1f} to {b:.1f} s", "between {a:.1f} and {b:.1f} seconds", "({a:.1f}-{b:.1f} s)", "at {m:.1f} s", "around second {m:.1f}")
+TIMES = (
+    "from {a:.1f} to {b:.1f} s", "between {a:.1f} and {b:.1f} seconds", "({a:.1f}-{b:.1f} s)", "at {m:.1f} s",
+    "around second {m:.1f}",
+)  # fmt: skip
 NAMES = ("p{n}", "Person {n}", "person p{n}")
 DURATION = 30.0
 
@@ -63,7 +66,7 @@ def say(rng, n: int, au: str, event, *, negated: bool = False, side: str | None 
     noun, clause, sided = PHRASES[au]
     time = TIMES[rng.integers(len(TIMES))].format(a=onset, b=offset, m=apex)
     name = NAMES[rng.integers(len(NAMES))].format(n=n)
-    word = {"slight": "slight", "marked": "pronounced", "strong": "strong"}[level(peak)] if rng.random() < 0.5 and not negated else ""
+    word = "" if negated or rng.random() < 0.5 else {"slight": "faint", "marked": "pronounced", "strong": "strong"}[level(peak)]
     where = f" on the {side} side" if side in ("left", "right") else ""
     official = f"{ACTION_UNITS[au].name} ({au})"
     options = [
@@ -81,9 +84,9 @@ def say(rng, n: int, au: str, event, *, negated: bool = False, side: str | None 
 
 
 def _denied(clause: str) -> str:
-    for verb, instead in ((" are ", " are not "), (" is ", " is not "), (" forms", " does not form"), (" drops", " does not drop")):
-        if verb in clause + " ":
-            return clause.replace(verb.rstrip(), instead.rstrip(), 1) if verb.strip() not in ("are", "is") else clause.replace(verb, instead, 1)
+    for verb, instead in (("are", "are not"), ("is", "is not"), ("forms", "does not form"), ("drops", "does not drop")):
+        if f" {verb}" in clause:
+            return clause.replace(f" {verb}", f" {instead}", 1)
     raise ValueError(clause)
 
 
@@ -102,8 +105,8 @@ def cases():
 
 def rates(render, wanted) -> tuple[float, list[str]]:
     """Share of the rendered sentences whose verdicts are as wanted, and the others; sentences that say nothing are others."""
-    texts = [(text, observation) for rng, observation, units, n, au, event in cases() for text in render(rng, units, n, au, event)]
-    wrong = [text for text, observation in texts if not wanted(verdicts(text, observation))]
+    texts = [(text, clip) for rng, clip, units, n, au, event in cases() for text in render(rng, units, n, au, event)]
+    wrong = [text for text, clip in texts if not wanted(verdicts(text, clip))]
     assert len(texts) >= 100
     return 1 - len(wrong) / len(texts), wrong
 
@@ -266,7 +269,8 @@ def test_persons():
 
 
 def test_head_and_gaze():
-    turned = clip(people=[{"au": {"AU64": [(2, 3, 4, 0.6, "both")]}, "pose": lambda t: np.stack([0 * t, 25.0 * (t > 5), 0 * t], 1)}])
+    pose = lambda t: np.stack([0 * t, 25.0 * (t > 5), 0 * t], axis=1)  # noqa: E731
+    turned = clip(people=[{"au": {"AU64": [(2, 3, 4, 0.6, "both")]}, "pose": pose}])
     assert verdicts("p1 turns the head to the left.", turned) == {"supported"}
     assert verdicts("p1 turns the head to the right.", turned) == {"contradicted"}
     assert verdicts("The head is turned left at 2 s.", turned) == {"contradicted"}

@@ -104,7 +104,8 @@ def test_offsets_hold_in_a_long_text():
 
 
 WORDS = st.sampled_from(
-    sorted({word for _, say, _ in ENTRIES for word in say.split()}) + [*"()[]+-,.;:'\"“”%\n", "\n\n", "not", "AU", "p", "0:0", "1e9"]
+    sorted({word for _, say, _ in ENTRIES for word in say.split()})
+    + [*"()[]+-,.;:'\"“”%\n", "\n\n", "not", "AU", "p", "0:0", "1e9", "¹", "٣", "ß"]
 )
 
 
@@ -120,8 +121,8 @@ def test_any_text_is_read(text):
 @pytest.mark.parametrize(
     "piece",
     [
-        "not ", "not not smile ", "AU1+", "AU 12, ", "brow brow ", "raised ", "left brow ", "\"", "' '", "'a ", "(", "((brow)", "from 1 to ",
-        "p1 and ", "no smile, ", "at 2 s ", "the corner of the ", "1 min ", "1.", "- ", "smile which ", "very ",
+        "not ", "not not smile ", "AU1+", "AU 12, ", "brow brow ", "raised ", "left brow ", "\"", "' '", "'a ", "(", "((brow)",
+        "from 1 to ", "p1 and ", "no smile, ", "at 2 s ", "the corner of the ", "1 min ", "1.", "- ", "smile which ", "very ",
     ],
 )  # fmt: skip
 def test_hostile_repetition_is_read_to_its_end(piece):
