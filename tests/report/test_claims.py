@@ -237,6 +237,11 @@ def test_no_face_at_all_is_unverifiable():
     assert verdicts("p1 smiles.", clip(people=[])) == {"unverifiable"}
 
 
+@pytest.mark.parametrize(("end_s", "verdict"), [(6.0, "contradicted"), (8.0, "supported")])
+def test_throughout_means_most_of_the_clip(end_s, verdict):
+    assert verdicts("p1 smiles throughout.", clip(people=[{"au": {"AU12": [(0.0, 3.0, end_s, 0.8, "both")]}}])) == {verdict}
+
+
 def test_units_that_show_each_other():
     jaw = clip(people=[{"au": {"AU26": [(2, 3, 4, 0.6, "both")], "AU24": [(6, 7, 8, 0.6, "both")]}}])
     assert verdicts("The lips are parted at 3 s.", jaw) == {"supported"}
