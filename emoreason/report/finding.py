@@ -51,7 +51,8 @@ class Window:
 
     def holds(self, spans: Sequence[tuple[float, float]], momentary: bool = False) -> bool:
         """Whether spans fill enough of the window to say "it was so then": half of the shorter of window and longest span,
-        and a quarter of the window ("throughout": three quarters of it); of a moment, a loose window and momentary units any overlap.
+        and a quarter of the window ("throughout": three quarters of it); of a moment, a loose window and momentary
+        units any overlap.
         """
         widen = 0.0 if self.whole or not self.stated else self.tolerance_s
         near = [(start, end) for start, end in spans if self.overlap(start, end, widen) >= 0]
