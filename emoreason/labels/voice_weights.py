@@ -1,7 +1,8 @@
 """How much each vocal cue speaks for each emotion: hints for the composer, never labels.
 
 The directions are those of Juslin & Laukka (2003, table 7); the sizes are ours and small, since prosody tells arousal better
-than which emotion it is.
+than which emotion it is. Cues of low reliability (loudness, pauses, voicing) have none. Effort neither marks fear nor excludes
+it: in one corpus frightened voices are strained, in the other they are faint.
 """
 
 import numpy as np
@@ -14,13 +15,10 @@ _VOICE: dict[tuple[str, str], dict[str, float]] = {
     ("pitch", "low"): {"sadness": 0.4, "contempt": 0.2, "disgust": 0.2, "neutral": 0.2, "fear": -0.3, "happiness": -0.3},
     ("pitch_range", "high"): {"happiness": 0.5, "surprise": 0.6, "anger": 0.4, "neutral": -0.4, "sadness": -0.3},
     ("pitch_range", "low"): {"sadness": 0.5, "neutral": 0.4, "contempt": 0.2, "surprise": -0.4, "happiness": -0.4},
-    ("loudness", "high"): {"anger": 0.8, "happiness": 0.3, "fear": 0.2, "surprise": 0.3, "sadness": -0.6, "neutral": -0.3},
-    ("loudness", "low"): {"sadness": 0.7, "fear": 0.1, "neutral": 0.2, "anger": -0.6},
+    ("effort", "high"): {"anger": 0.8, "happiness": 0.3, "sadness": -0.3, "neutral": -0.4},
+    ("effort", "low"): {"sadness": 0.4, "neutral": 0.3, "anger": -0.6},
     ("rate", "high"): {"anger": 0.3, "fear": 0.5, "happiness": 0.3, "sadness": -0.5},
     ("rate", "low"): {"sadness": 0.6, "disgust": 0.3, "contempt": 0.1, "fear": -0.3},
-    ("pauses", "high"): {"sadness": 0.4, "fear": 0.1, "anger": -0.2},
-    ("pauses", "low"): {"anger": 0.1, "happiness": 0.1},
-    ("voicing", "low"): {"anger": 0.2, "disgust": 0.2, "sadness": 0.1},
 }
 
 VOICE_WEIGHTS = {key: np.array([row.get(e, 0.0) for e in EMOTIONS]) for key, row in _VOICE.items()}  # [E]
