@@ -24,7 +24,9 @@ class FaceConfig(PreTrainedConfig):
     """`trunk_config=None` is the small trunk trained here; else any Hugging Face vision model's configuration."""
 
     model_type = "emoreason_face"
-    sub_configs_defaults = {"trunk_config": SubConfigSpec(config_class=AutoConfig, model_type="siglip_vision_model", optional=True)}
+    sub_configs_defaults = {
+        "trunk_config": SubConfigSpec(config_class=AutoConfig, model_type="siglip_vision_model", optional=True)
+    }
 
     trunk_config: dict | PreTrainedConfig | None = None
     image_size: int = 48

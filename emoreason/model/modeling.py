@@ -1,0 +1,222 @@
+"""EmoReasonForConditionalGeneration: face-region and voice tokens in the prompt of a (vision-)language model; heads beside it.
+
+Placeholders already stand in the text; forward only overwrites their embeddings, by a hook on the backbone's own embedding
+layer. So the backbone sees ordinary input ids: its pictures, position ids (mRoPE included) and cache stay its own affair.
+
+Letters: B batch, P persons, T frames, N tokens of a group, S sequence, D width, K classes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.modeling_outputs import ModelOutput
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from emoreason import assets
+from emoreason.errors import ConfigError
+from emoreason.model.backbones import load_backbone, lora_targets, new_backbone
+from emoreason.model.config import EmoReasonConfig
+from emoreason.model.connectors import Connector
+from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder
+from emoreason.model.heads import Head
+from emoreason.model.prompt import FACE, VOICE, Layout
+from emoreason.model.trunks import PretrainedTrunk, SmallTrunk
+from emoreason.model.voice import VoiceBatch, VoiceEncoder, VoiceOutput
+from emoreason.model.whisper import load_whisper_encoder
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass
+class EmoReasonOutput(ModelOutput):
+    """heads: name -> logits ([B, P, T, K] per frame, [B, K] per clip) of the encoders that had input."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: Any = None
+    heads: dict[str, Tensor] | None = None
+
+
+class EmoReasonForConditionalGeneration(PreTrainedModel):
+    config_class = EmoReasonConfig
+    _supports_sdpa = True
+    _no_split_modules = None
+
+    def __init__(self, config: EmoReasonConfig, backbone: PreTrainedModel | None = None, whisper: WhisperEncoder | None = None):
+        """Random weights for every part that is not given. `backbone` and `whisper` must fit the configuration."""
+        super().__init__(config)
+        face, voice = config.face_config, config.voice_config
+        self.backbone = backbone or new_backbone(config.language_config)
+        trunk = SmallTrunk(face.trunk_dim, face.image_size) if face.trunk_config is None else PretrainedTrunk(face.trunk_config)
+        self.face = FaceRegionEncoder(trunk, face.dim, face.heads, face.layers, face.dynamics, face.dropout)
+        self.voice = VoiceEncoder(whisper or WhisperEncoder(voice.whisper_config), voice.tokens)
+        layout = token_layout(config)
+        self.face_connector = Connector(face.dim, config.text_width, layout.face)
+        self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)
+        widths = {"face": face.dim, "voice": 2 * voice.whisper_config.d_model, "words": config.text_width}
+        self.heads = nn.ModuleDict({spec.name: Head(spec, widths[spec.part]) for spec in config.head_specs()})
+        embeddings = self.backbone.get_input_embeddings().weight
+        self.face_connector.match(embeddings)
+        self.voice_connector.match(embeddings)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Every part initialises itself when it is built; transformers' default would overwrite connectors and heads."""
+
+    def add_adapter_layers(self) -> None:
+        """LoRA on the language model's layers, and the rows of our special tokens trainable, as `config.lora` says. Once."""
+        from peft import LoraConfig, PeftModel, get_peft_model
+
+        if self.config.lora is None or isinstance(self.backbone, PeftModel):
+            return
+        options = {"target_modules": lora_targets(self.backbone.config), **self.config.lora}
+        if self.config.special_token_ids:
+            options["trainable_token_indices"] = {"embed_tokens": sorted(self.config.special_token_ids.values())}
+        self.backbone = get_peft_model(self.backbone, LoraConfig(**options))
+
+    # forward
+
+    def forward(
+        self,
+        input_ids: Tensor,  # [B, S]
+        attention_mask: Tensor | None = None,  # [B, S]
+        labels: Tensor | None = None,  # [B, S], -100 = not supervised
+        face: FaceBatch | None = None,
+        voice: VoiceBatch | None = None,
+        **backbone_inputs: Any,
+    ) -> EmoReasonOutput:
+        seen, heard = self.encode(face, voice)
+        with self.soft_tokens(input_ids, seen, heard):
+            out = self.backbone(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **backbone_inputs)
+        return EmoReasonOutput(
+            loss=out.get("loss"),
+            logits=out.logits,
+            past_key_values=out.get("past_key_values"),
+            heads=self.head_logits(seen, heard),
+        )
+
+    def encode(self, face: FaceBatch | None, voice: VoiceBatch | None) -> tuple[FaceOutput | None, VoiceOutput | None]:
+        return (None if face is None else self.face(face)), (None if voice is None else self.voice(voice))
+
+    def head_logits(self, face: FaceOutput | None, voice: VoiceOutput | None) -> dict[str, Tensor]:
+        features = {"face": face and face.frames, "voice": voice and voice.pooled}
+        live = {name: head for name, head in self.heads.items() if features.get(head.spec.part) is not None}
+        return {name: head(features[head.spec.part]) for name, head in live.items()}
+
+    @torch.no_grad()
+    def generate(self, input_ids: Tensor, face: FaceBatch | None = None, voice: VoiceBatch | None = None, **options: Any) -> Any:
+        """The backbone's own `generate`; our special tokens are never produced."""
+        special = sorted(self.config.special_token_ids.values())
+        with self.soft_tokens(input_ids, *self.encode(face, voice)):
+            return self.backbone.generate(input_ids=input_ids, suppress_tokens=special, **options)
+
+    @contextmanager
+    def soft_tokens(self, input_ids: Tensor, face: FaceOutput | None, voice: VoiceOutput | None) -> Iterator[None]:
+        """While open, the backbone embeds the placeholders of `input_ids` as encoder tokens.
+
+        Raises ValueError when the prompt's placeholders and the encoders' tokens do not agree in number.
+        """
+        ids = self.config.special_token_ids
+        groups = {
+            ids[FACE]: None if face is None else self.face_connector(face.tokens)[face.person_mask],  # [persons, N, D]
+            ids[VOICE]: None if voice is None else self.voice_connector(voice.tokens)[voice.mask],  # [voices, N, D]
+        }
+        for name, token in (("face", ids[FACE]), ("voice", ids[VOICE])):
+            asked = int((input_ids == token).sum())
+            given = 0 if groups[token] is None else groups[token].shape[0] * groups[token].shape[1]
+            if asked != given:
+                raise ValueError(f"the prompt holds {asked} {name} placeholders, but the encoder gives {given} {name} tokens")
+
+        def overwrite(_: nn.Module, inputs: tuple[Tensor, ...], embedded: Tensor) -> Tensor:
+            for token, group in groups.items():
+                here = (inputs[0] == token).unsqueeze(-1)  # [B, S, 1]
+                if group is not None and here.any():  # later steps of a generation hold no placeholder
+                    embedded = embedded.masked_scatter(here, group.to(embedded.dtype))
+            return embedded
+
+        handle = self.backbone.get_input_embeddings().register_forward_hook(overwrite)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.backbone.get_input_embeddings()
+
+    # one folder
+
+    def save_pretrained(self, folder: str | Path, **_: Any) -> None:
+        """Configuration and weights as safetensors. Parts that `config.backbone` or `config.voice` name are not copied."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        own = {name: value.detach() for name, value in self.state_dict().items() if not self._is_borrowed(name)}
+        save_file({n: v.contiguous().clone() for n, v in _without_ties(own).items()}, folder / WEIGHTS, metadata={"format": "pt"})
+        self.config.save_pretrained(folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, config: EmoReasonConfig | None = None, **_: Any
+    ) -> "EmoReasonForConditionalGeneration":
+        """Raises ConfigError when weights are missing, left over or of another shape, naming the part."""
+        config = config or EmoReasonConfig.from_pretrained(folder)
+        model = build(config)
+        missing, unexpected = model.load_state_dict(_checked(load_file(Path(folder) / WEIGHTS), model), strict=False)
+        tied = config.language_config.get_text_config().tie_word_embeddings
+        wrong = [*unexpected, *(n for n in missing if not model._is_borrowed(n) and not (tied and n.endswith("lm_head.weight")))]
+        if wrong:
+            parts = sorted({name.split(".")[0] for name in wrong})
+            raise ConfigError(f"{folder}: weights do not fit the configuration in {', '.join(parts)} (first: {wrong[0]})")
+        return model.eval()
+
+    def _is_borrowed(self, name: str) -> bool:
+        if name.startswith("backbone."):
+            return self.config.backbone is not None and "lora_" not in name and "trainable_tokens" not in name
+        return name.startswith("voice.encoder.") and self.config.voice is not None
+
+
+def token_layout(config: EmoReasonConfig) -> Layout:
+    """Soft tokens per person and per voice."""
+    return Layout(face=len(REGION_NAMES) + config.face_config.dynamics, voice=config.voice_config.tokens + 1)
+
+
+def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
+    """The model of a configuration: named sources are loaded, everything else is new. Raises AssetError, ConfigError."""
+    backbone = load_backbone(config.backbone, config.quantization) if config.backbone else new_backbone(config.language_config)
+    if config.special_token_ids and max(config.special_token_ids.values()) >= backbone.get_input_embeddings().weight.shape[0]:
+        backbone.resize_token_embeddings(max(config.special_token_ids.values()) + 1, mean_resizing=False)
+    whisper = None
+    if config.voice:
+        whisper = load_whisper_encoder(
+            assets.path(config.voice["asset"]) / "model.bin", assets.home() / "converted" / f"{config.voice['asset']}-encoder"
+        )
+    model = EmoReasonForConditionalGeneration(config, backbone, whisper)
+    model.add_adapter_layers()
+    return model
+
+
+def _checked(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    ours = model.state_dict()
+    for name, value in state.items():
+        if name in ours and ours[name].shape != value.shape:
+            raise ConfigError(f"weights of {name} are {list(value.shape)}, the configuration makes {list(ours[name].shape)}")
+    return state
+
+
+def _without_ties(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A tied output layer is the input embedding again; it is restored by the tie, not from the file."""
+    embedding = next((value for name, value in state.items() if name.endswith("embed_tokens.weight")), None)
+    return {
+        name: value
+        for name, value in state.items()
+        if not (name.endswith("lm_head.weight") and embedding is not None and torch.equal(value, embedding))
+    }
+
+
+AutoModel.register(EmoReasonConfig, EmoReasonForConditionalGeneration, exist_ok=True)
+__all__ = ["AutoConfig", "EmoReasonForConditionalGeneration", "EmoReasonOutput", "build", "token_layout"]
