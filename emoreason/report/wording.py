@@ -11,10 +11,11 @@ from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.perception.observation import Cue, Observation, Person
 from emoreason.report import affect
 
-MOST_FACE_CUES, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 12
+MOST_FACE_CUES, MOST_AGAINST, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 2, 12
 # Units whose FACS name is not a thing one can show.
 _NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
-_COUNTER = 0.15  # a cue counts against the verdict when it speaks this much more for another emotion
+_COUNTER = 0.15  # a modality contradicts the verdict when it gives another emotion this much more
+_FOR, _AGAINST = 0.15, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
 _QUIET = ("AU12", "AU04")  # the units whose absence is told of a face at rest
 
 
@@ -41,16 +42,38 @@ def _faces(observation: Observation, cues: list[Cue], person: str | None, emotio
     spoken = [c for c in cues if c.modality == "face" and c.reliability != "low" and c.cue not in (*GAZE_AUS, "AU45")]
     spoken = _first_of_each_unit(spoken)
     sentences = []
-    mine = [c for c in spoken if c.person == person][:MOST_FACE_CUES]
+    mine, against = _sides([c for c in spoken if c.person == person], emotion)
     if mine:
         sentences.append(f"Person {person} shows {_listed([_au(c, observation) for c in mine])}.")
     elif person is not None and (absent := _absent(observation.person(person))):
-        sentences.append(f"Person {person} shows {_listed(absent, 'and')}.")
+        sentences.append(f"Person {person} shows {_listed(absent)}.")
+    if against:
+        sentences.append(f"Person {person} also shows {_listed([_au(c, observation) for c in against])}, which fits {emotion} less.")
     for other in [p.person for p in observation.people if p.person != person][:MOST_OTHERS]:
         theirs = [c for c in spoken if c.person == other][:MOST_OTHERS]
         if theirs:
             sentences.append(f"Person {other} shows {_listed([_au(c, observation) for c in theirs])}.")
     return sentences
+
+
+def _sides(cues: list[Cue], emotion: str | None) -> tuple[list[Cue], list[Cue]]:
+    """The cues that speak most for the emotion, then those that speak most against it; without an emotion simply the strongest.
+
+    A face at rest has little that speaks for anything: then the strongest cues are told as they are.
+    """
+    if emotion is None:
+        return cues[:MOST_FACE_CUES], []
+    gains = [_gain(cue, emotion) for cue in cues]
+    order = sorted(range(len(cues)), key=lambda i: -gains[i])
+    mine = [cues[i] for i in order if gains[i] > _FOR][:MOST_FACE_CUES]
+    against = [cues[i] for i in reversed(order) if gains[i] < -_AGAINST][:MOST_AGAINST]
+    return mine or [cue for cue in cues if cue not in against][:MOST_FACE_CUES], against
+
+
+def _gain(cue: Cue, emotion: str) -> float:
+    """What a cue adds to the emotion beyond what it adds to all, as far as it is telling (a speaking mouth is less so)."""
+    shares = affect.cue_shares(cue)
+    return float(shares[EMOTIONS.index(emotion)] - shares.mean()) * cue.strength / float(cue.value)
 
 
 def _first_of_each_unit(cues: list[Cue]) -> list[Cue]:
@@ -122,5 +145,5 @@ def _conclusion(p: np.ndarray | None, emotion: str | None, reason: str | None, p
     return f"{sentence}, although {_listed(against)}." if against else f"{sentence}."
 
 
-def _listed(items: list[str], last: str = "and") -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
+def _listed(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

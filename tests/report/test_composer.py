@@ -126,3 +126,10 @@ def test_derived_fields_are_named():
 
 def test_emotion_spans_of_unmeasured_frames_are_empty():
     assert emotion_spans(np.arange(3.0), np.full((3, len(EMOTIONS)), np.nan)) == []
+
+
+def test_what_fits_less_is_told_too():
+    made = report(make_observation(5.0, people=[person("AU06", "AU12", "AU43")]))
+    assert made.verdict.emotion == "happiness"
+    assert "closing of the eyes (AU43)" in made.explanation.text and "fits happiness less" in made.explanation.text
+    assert made.explanation.faithfulness == 1.0
