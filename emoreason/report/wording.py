@@ -15,7 +15,7 @@ MOST_FACE_CUES, MOST_AGAINST, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 2, 12
 # Units whose FACS name is not a thing one can show.
 _NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
 _COUNTER = 0.15  # a modality contradicts the verdict when it gives another emotion this much more
-_FOR, _AGAINST = 0.15, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
+_FOR, _AGAINST = 0.3, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
 _QUIET = ("AU12", "AU04")  # the units whose absence is told of a face at rest
 
 
@@ -48,7 +48,8 @@ def _faces(observation: Observation, cues: list[Cue], person: str | None, emotio
     elif person is not None and (absent := _absent(observation.person(person))):
         sentences.append(f"Person {person} shows {_listed(absent)}.")
     if against:
-        sentences.append(f"Person {person} also shows {_listed([_au(c, observation) for c in against])}, which fits {emotion} less.")
+        named = _listed([_au(c, observation) for c in against])
+        sentences.append(f"Person {person} also shows {named}, which fits {emotion} less.")
     for other in [p.person for p in observation.people if p.person != person][:MOST_OTHERS]:
         theirs = [c for c in spoken if c.person == other][:MOST_OTHERS]
         if theirs:

@@ -94,7 +94,8 @@ def test_missing_modality_adds_nothing():
 
 
 def test_a_smile_is_not_voted_down_by_the_seconds_around_it():
-    observation = make_observation(10.0, people=[{"au": {"AU12": [(1, 2.5, 4, 0.9, "both")], "AU06": [(1, 2.5, 4, 0.8, "both")]}}])
+    smile = {"AU12": [(1, 2.5, 4, 0.9, "both")], "AU06": [(1, 2.5, 4, 0.8, "both")]}
+    observation = make_observation(10.0, people=[{"au": smile}])
     assert report(observation).verdict.emotion == "happiness"
 
 
