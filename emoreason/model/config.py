@@ -58,7 +58,8 @@ class EmoReasonConfig(PreTrainedConfig):
 
     backbone: where the language model comes from ({"asset": name} or {"path": folder or hub id}); None = random weights from
     `language_config`, saved whole. lora: keyword arguments of peft.LoraConfig, targets by family when not given; None = no
-    adapter. heads: HeadSpec fields. *_token_ids: filled when the tokenizer is prepared.
+    adapter. heads: HeadSpec fields. *_token_ids: filled when the tokenizer is prepared. verdict: fields of
+    model.verdict.VerdictSettings. trained: set by training when it saves; an untrained model says so in every report.
     """
 
     model_type = "emoreason"
@@ -78,6 +79,8 @@ class EmoReasonConfig(PreTrainedConfig):
     heads: list[dict[str, Any]] | None = None
     special_token_ids: dict[str, int] | None = None
     labels: list[str] | None = None
+    verdict: dict[str, Any] | None = None
+    trained: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
