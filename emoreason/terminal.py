@@ -103,7 +103,7 @@ def _person(person: "PersonReport") -> str:
 
 def _voice(voice: "VoiceReport") -> str:
     cues = {
-        cue.cue: f"{cue.cue} {cue.level} ({cue.value:g} {cue.unit})" for cue in reversed(voice.cues)
+        cue.cue: f"{cue.cue} {cue.level} ({cue.value:.3g} {cue.unit})" for cue in reversed(voice.cues)
     }  # the whole-clip value is first
     return f"{voice.speech_s:.1f} s of speech" + "".join(f"; {text}" for text in reversed(cues.values()))
 
