@@ -106,13 +106,13 @@ def _judgement(
     parts: dict[str, affect.Affect],
     cues: list[Cue],
 ) -> Judgement:
-    emotion, reason = _decide(observation, p)
+    emotion, reason = decide(observation, p)
     inside = [segment.part_of(cue) for cue in cues if segment.holds(cue)]
     text = wording.explain(observation, inside, person and person.person, p, emotion, reason, parts)
     return Judgement(segment.start_s, segment.end_s, p, emotion, reason, person and person.person, text)
 
 
-def _decide(observation: Observation, p: np.ndarray | None) -> tuple[str | None, str | None]:
+def decide(observation: Observation, p: np.ndarray | None) -> tuple[str | None, str | None]:
     """The emotion, or None and why."""
     if p is None:
         face = "no face was measured well enough" if observation.people else "no face was found"
