@@ -29,6 +29,8 @@ class FaceConfig(PreTrainedConfig):
     }
 
     trunk_config: dict | PreTrainedConfig | None = None
+    trunk_mean: list[float] | None = None  # of a pretrained trunk's pictures; 0.5 when not given, as SigLIP wants it
+    trunk_std: list[float] | None = None
     image_size: int = 48
     trunk_dim: int = 192
     dim: int = 192
@@ -56,9 +58,10 @@ class VoiceConfig(PreTrainedConfig):
 class EmoReasonConfig(PreTrainedConfig):
     """Parts and the names of their sources.
 
-    backbone: where the language model comes from ({"asset": name} or {"path": folder or hub id}); None = random weights from
-    `language_config`, saved whole. lora: keyword arguments of peft.LoraConfig, targets by family when not given; None = no
-    adapter. heads: HeadSpec fields. *_token_ids: filled when the tokenizer is prepared. verdict: fields of
+    backbone, voice, face: where the language model, the Whisper encoder and a pretrained face trunk come from ({"asset": name} or
+    {"path": folder or hub id}; a trunk takes a path only); None = random weights of the configured size, saved whole. lora:
+    keyword arguments of peft.LoraConfig, targets by family when not given; None = no adapter. heads: HeadSpec fields.
+    *_token_ids: filled when the tokenizer is prepared. verdict: fields of
     model.verdict.VerdictSettings. trained: set by training when it saves; an untrained model says so in every report.
     """
 
@@ -74,6 +77,7 @@ class EmoReasonConfig(PreTrainedConfig):
     language_config: dict | PreTrainedConfig | None = None
     backbone: dict[str, Any] | None = None
     voice: dict[str, Any] | None = None
+    face: dict[str, Any] | None = None
     lora: dict[str, Any] | None = None
     quantization: str | None = None  # "4bit" or "8bit": bitsandbytes, GPU only
     heads: list[dict[str, Any]] | None = None

@@ -22,7 +22,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason import assets
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import load_backbone, lora_targets, new_backbone
-from emoreason.model.config import EmoReasonConfig
+from emoreason.model.config import EmoReasonConfig, FaceConfig
 from emoreason.model.connectors import Connector
 from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder
 from emoreason.model.heads import Head
@@ -54,8 +54,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         super().__init__(config)
         face, voice = config.face_config, config.voice_config
         self.backbone = backbone or new_backbone(config.language_config)
-        trunk = SmallTrunk(face.trunk_dim, face.image_size) if face.trunk_config is None else PretrainedTrunk(face.trunk_config)
-        self.face = FaceRegionEncoder(trunk, face.dim, face.heads, face.layers, face.dynamics, face.dropout)
+        self.face = FaceRegionEncoder(new_trunk(face), face.dim, face.heads, face.layers, face.dynamics, face.dropout)
         self.voice = VoiceEncoder(whisper or WhisperEncoder(voice.whisper_config), voice.tokens)
         layout = token_layout(config)
         self.face_connector = Connector(face.dim, config.text_width, layout.face)
@@ -177,6 +176,8 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
     def _is_borrowed(self, name: str) -> bool:
         if name.startswith("backbone."):
             return self.config.backbone is not None and "lora_" not in name and "trainable_tokens" not in name
+        if name.startswith("face.trunk.model."):
+            return self.config.face is not None
         return name.startswith("voice.encoder.") and self.config.voice is not None
 
 
@@ -190,14 +191,26 @@ def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
     backbone = load_backbone(config.backbone, config.quantization) if config.backbone else new_backbone(config.language_config)
     if config.special_token_ids and max(config.special_token_ids.values()) >= backbone.get_input_embeddings().weight.shape[0]:
         backbone.resize_token_embeddings(max(config.special_token_ids.values()) + 1, mean_resizing=False)
-    whisper = None
-    if config.voice:
-        whisper = load_whisper_encoder(
-            assets.path(config.voice["asset"]) / "model.bin", assets.home() / "converted" / f"{config.voice['asset']}-encoder"
-        )
-    model = EmoReasonForConditionalGeneration(config, backbone, whisper)
+    model = EmoReasonForConditionalGeneration(config, backbone, config.voice and load_whisper(config.voice))
+    if config.face:
+        source = AutoModel.from_pretrained(config.face["path"], use_safetensors=True)
+        model.face.trunk.model.load_state_dict(getattr(source, "vision_model", source).state_dict())
     model.add_adapter_layers()
     return model
+
+
+def new_trunk(face: FaceConfig) -> SmallTrunk | PretrainedTrunk:
+    if face.trunk_config is None:
+        return SmallTrunk(face.trunk_dim, face.image_size)
+    return PretrainedTrunk(face.trunk_config, tuple(face.trunk_mean or (0.5,) * 3), tuple(face.trunk_std or (0.5,) * 3))
+
+
+def load_whisper(source: dict[str, str]) -> WhisperEncoder:
+    """Of {"asset": name} or {"path": folder or hub id}."""
+    if "path" in source:
+        return AutoModel.from_pretrained(source["path"], dtype=torch.float32, use_safetensors=True).encoder
+    name = source["asset"]
+    return load_whisper_encoder(assets.path(name) / "model.bin", assets.home() / "converted" / f"{name}-encoder")
 
 
 def _checked(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
