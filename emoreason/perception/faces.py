@@ -14,7 +14,7 @@ from emoreason.perception.observation import Note
 from emoreason.perception.rows import LOOP, SECOND, SMALL_PX, Counts, Ledger, Rows, mesh_rows, whole_picture_row
 from emoreason.perception.second_look import SecondLook, mesh_boxes, overlap
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.perception.shots import CutFinder, SceneChooser, thumbnail
+from emoreason.perception.shots import CutFinder, SceneChooser, Thumbnail, thumbnail
 from emoreason.perception.tracks import Sighting, Track, Tracker, look, shape
 
 LOOK_S = 0.5  # how often looks are measured while one face is followed undisturbed
@@ -53,8 +53,8 @@ def read_faces(
         return FaceLog()
     reading = _Reading(settings, sink, still=clip.kind == "picture")
     try:
-        for frame in reading.prefetched(clip.sample(settings.fps, max_side=settings.max_side)):
-            reading.take(frame)
+        for frame, thumb in reading.prefetched(clip.sample(settings.fps, max_side=settings.max_side)):
+            reading.take(frame, thumb)
             if progress is not None:
                 progress(frame.time_s)
         return reading.finish()
@@ -70,27 +70,27 @@ class _Reading:
         self._ledger, self._tracker, self._closer = Ledger(sink), Tracker(), SecondLook()
         self._loop = Landmarker(settings.max_faces) if still else VideoLoop(settings.max_faces)
         self._cut, self._scenes = CutFinder(), SceneChooser()
+        self._pool = ThreadPoolExecutor(1, "emoreason-frames")  # decodes ahead and measures behind the detector
         self._times_s: list[float] = []
         self._frames: list[int] = []
         self._cuts_s: list[float] = []
         self._dark, self._decode_s = 0, 0.0
         self._next_look_s, self._next_search_s, self._search_s = 0.0, 0.0, SEARCH_S
 
-    def prefetched(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Decode the next frame while this one is looked at."""
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            coming = pool.submit(next, frames, None)
-            while True:
-                start = time.perf_counter()
-                frame = coming.result()
-                self._decode_s += time.perf_counter() - start
-                if frame is None:
-                    return
-                coming = pool.submit(next, frames, None)
-                yield frame
+    def prefetched(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Thumbnail]]:
+        """Decode and shrink the next frame while this one is looked at."""
+        shrunk = ((frame, thumbnail(frame.image)) for frame in frames)
+        coming = self._pool.submit(next, shrunk, None)
+        while True:
+            start = time.perf_counter()
+            pair = coming.result()
+            self._decode_s += time.perf_counter() - start
+            if pair is None:
+                return
+            coming = self._pool.submit(next, shrunk, None)
+            yield pair
 
-    def take(self, frame: Frame) -> None:
-        thumb = thumbnail(frame.image)
+    def take(self, frame: Frame, thumb: Thumbnail) -> None:
         self._dark += thumb.brightness < DARK
         new_shot = self._cut(thumb, frame.time_s)
         self._scenes(thumb, frame.time_s, new_shot)
@@ -117,7 +117,7 @@ class _Reading:
             matches = self._tracker.match(sightings, now)
         tracks = self._tracker.update(sightings, matches, now)
         if len(meshes):
-            self._ledger.add(len(self._times_s) - 1, mesh_rows(image, frame.scale, meshes, found), tracks)
+            self._ledger.add(len(self._times_s) - 1, self._pool.submit(mesh_rows, image, frame.scale, meshes, found), tracks)
         elif self._settings.cropped_faces:
             self._take_whole(frame)
         else:
@@ -169,12 +169,12 @@ class _Reading:
         sighting = Sighting(np.array([0, 0, width, height], np.float32))
         matches = self._tracker.match([sighting], frame.time_s)
         tracks = self._tracker.update([sighting], matches, frame.time_s)
-        self._ledger.add(len(self._times_s) - 1, whole_picture_row(frame.image, frame.scale), tracks)
+        self._ledger.add(len(self._times_s) - 1, self._pool.submit(whole_picture_row, frame.image, frame.scale), tracks)
 
     def finish(self) -> FaceLog:
         last_s = self._times_s[-1] if self._times_s else 0.0
         self._tracker.end_shot(last_s)
-        self._ledger.release()
+        self._ledger.release(wait=True)
         scenes_s = self._scenes.times_s(last_s)
         times_s, frames = np.array(self._times_s, np.float64), np.array(self._frames, np.int64)
         return FaceLog(times_s, frames, tuple(self._cuts_s), scenes_s, self._notes(), self._decode_s, self._ledger.counts)
@@ -194,6 +194,7 @@ class _Reading:
         return tuple(Note(code, text) for code, holds, text in facts if holds)
 
     def close(self) -> None:
+        self._pool.shutdown()
         self._loop.close()
         self._closer.close()
 

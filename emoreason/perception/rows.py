@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,18 +65,21 @@ class Ledger:
     def __init__(self, sink: Callable[[Rows], None]) -> None:
         self.counts = Counts()
         self._sink = sink
-        self._waiting: deque[tuple[int, Rows, list[Track]]] = deque()
+        self._waiting: deque[tuple[int, Future[Rows], list[Track]]] = deque()
         self._persons = 0
 
-    def add(self, sample: int, rows: Rows, tracks: list[Track]) -> None:
-        """`tracks` of the rows, in their order."""
+    def add(self, sample: int, rows: "Future[Rows]", tracks: list[Track]) -> None:
+        """`tracks` of the rows, in their order. The rows may still be in the making: other faces are sought meanwhile."""
         self._waiting.append((sample, rows, tracks))
         self.release()
 
-    def release(self) -> None:
-        """Pass on what can be."""
+    def release(self, wait: bool = False) -> None:
+        """Pass on what can be; with `wait` also what is still in the making."""
         while self._waiting and all(track.state != "new" for track in self._waiting[0][2]):
-            sample, rows, tracks = self._waiting.popleft()
+            if not (wait or self._waiting[0][1].done()):
+                return
+            sample, made, tracks = self._waiting.popleft()
+            rows = made.result()
             kept = [i for i, track in enumerate(tracks) if track.state == "kept"]
             if kept:
                 ids = np.array([self._number(tracks[i]) for i in kept], np.int32)

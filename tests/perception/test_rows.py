@@ -1,3 +1,5 @@
+from concurrent.futures import Future
+
 import numpy as np
 from face_pictures import sample_frame
 
@@ -9,8 +11,15 @@ from emoreason.perception.tracks import Sighting, Track
 COMPUTED_LATER = {"geometry", "gaze"}
 
 
-def rows(n: int = 1) -> dict[str, np.ndarray]:
-    return {"found": np.full(n, LOOP, np.uint8), "quality": np.ones((n, 4), np.float32), "mark": np.arange(n)}
+def rows(n: int = 1, done: bool = True) -> Future:
+    made = Future()
+    if done:
+        finish(made, n)
+    return made
+
+
+def finish(made: Future, n: int) -> None:
+    made.set_result({"found": np.full(n, LOOP, np.uint8), "quality": np.ones((n, 4), np.float32), "mark": np.arange(n)})
 
 
 def track(state: str) -> Track:
@@ -62,3 +71,15 @@ def test_dropped_tracks_leave_no_row_and_no_id():
     ledger.add(0, rows(), [ghost])
     ledger.add(1, rows(2), [ghost, real])
     assert [part["face_id"].tolist() for part in out] == [[1]] and out[0]["mark"].tolist() == [1]
+
+
+def test_rows_in_the_making_are_waited_for_in_order():
+    out = []
+    ledger, real = Ledger(out.append), track("kept")
+    slow = rows(done=False)
+    ledger.add(0, slow, [real])
+    ledger.add(1, rows(), [real])
+    assert out == []
+    finish(slow, 1)
+    ledger.release(wait=True)
+    assert [part["sample"].tolist() for part in out] == [[0], [1]]
