@@ -5,21 +5,29 @@ Families whose weights cannot be reached where this is tested are proven at toy 
 
 import shutil
 import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
+import transformers
 from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     AutoTokenizer,
+    BitsAndBytesConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    ProcessorMixin,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from emoreason import assets
-from emoreason.errors import ConfigError
+from emoreason.errors import ConfigError, EnvironmentProblem
 
 # model_type -> where the decoder layers of the language model lie. The regex of the adapters starts there, so that the vision
 # tower, whose layers often carry the same names, is never hit.
@@ -53,6 +61,59 @@ def sees_pictures(config: PreTrainedConfig) -> bool:
     return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
+def picture_processor(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, image_processor: Any) -> ProcessorMixin:
+    """The family's own processor, which knows how many of its image tokens stand for a picture, in which layout.
+
+    Its video half is left out: video processors need torchvision. Raises ConfigError for a family not in PROCESSORS.
+    """
+    if config.model_type not in PROCESSORS:
+        known = ", ".join(sorted(PROCESSORS))
+        raise ConfigError(
+            f"backbone family '{config.model_type}' has no entry in PROCESSORS of model/backbones.py (known: {known})"
+        )
+    name, arguments = PROCESSORS[config.model_type]
+    family = getattr(transformers, name)
+    parts = family.get_attributes()
+    without_video = {"get_attributes": classmethod(lambda _: parts)}  # transformers reads them off __init__
+    cls = type(name, (_WithoutVideo, family), without_video)
+    video = {"video_processor": None} if "video_processor" in parts else {}
+    return cls(image_processor=image_processor, tokenizer=tokenizer, **video, **arguments(config))
+
+
+class _WithoutVideo:
+    """Lets None stand for the video processor (transformers 5.23 refuses it)."""
+
+    def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+        if argument_name != "video_processor":
+            return super().check_argument_for_proper_class(argument_name, argument)
+
+
+def _patches(config: PreTrainedConfig) -> int:
+    """Patch tokens of one picture of the vision tower."""
+    return (config.vision_config.image_size // config.vision_config.patch_size) ** 2
+
+
+# model_type -> the processor class, and those of its settings that follow from the model's configuration.
+# SmolVLM lays out pictures as Idefics3 does; its own processor asks for num2words, which only its videos need.
+_IDEFICS3 = ("Idefics3Processor", lambda config: {"image_seq_len": _patches(config) // config.scale_factor**2})
+PROCESSORS: dict[str, tuple[str, Callable[[PreTrainedConfig], dict[str, Any]]]] = {
+    "qwen2_5_vl": ("Qwen2_5_VLProcessor", lambda config: {}),
+    "qwen3_vl": ("Qwen3VLProcessor", lambda config: {}),
+    "idefics3": _IDEFICS3,
+    "smolvlm": _IDEFICS3,
+    "internvl": ("InternVLProcessor", lambda config: {"image_seq_length": config.image_seq_length}),
+    "gemma3": ("Gemma3Processor", lambda config: {"image_seq_length": config.mm_tokens_per_image}),
+    "llava_onevision": (
+        "LlavaOnevisionProcessor",
+        lambda config: {
+            "num_image_tokens": _patches(config),
+            "vision_feature_select_strategy": config.vision_feature_select_strategy,
+            "vision_aspect_ratio": config.vision_aspect_ratio,
+        },
+    ),
+}
+
+
 def new_backbone(config: PreTrainedConfig) -> PreTrainedModel:
     """Random weights."""
     auto = AutoModelForImageTextToText if sees_pictures(config) else AutoModelForCausalLM
@@ -60,22 +121,37 @@ def new_backbone(config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def load_backbone(source: dict[str, str], quantization: str | None = None, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """Pretrained weights of {"asset": name} or {"path": folder or hub id}. Raises AssetError, ConfigError."""
-    folder = backbone_folder(source)
-    options: dict = {"dtype": dtype, "use_safetensors": True}
+    """Pretrained weights of {"asset": name} or {"path": folder or hub id}. Raises AssetError, ConfigError, EnvironmentProblem."""
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if quantization:
-        from transformers import BitsAndBytesConfig
-
-        options["quantization_config"] = BitsAndBytesConfig(**{f"load_in_{quantization}": True})
-    from transformers import AutoConfig
-
+        options["quantization_config"] = _quantized(quantization)
+    folder = backbone_folder(source)
     config = AutoConfig.from_pretrained(folder)
     auto = AutoModelForImageTextToText if sees_pictures(config) else AutoModelForCausalLM
     return auto.from_pretrained(folder, **options)
 
 
+def _quantized(bits: str) -> BitsAndBytesConfig:
+    """`bits` is "4bit" or "8bit". Raises EnvironmentProblem where these weights cannot be used."""
+    if not torch.cuda.is_available():
+        raise EnvironmentProblem(f"quantization '{bits}' needs a CUDA GPU and none is visible; set quantization to null")
+    if find_spec("bitsandbytes") is None:
+        raise EnvironmentProblem(f"quantization '{bits}' needs bitsandbytes: pip install bitsandbytes, or set it to null")
+    return BitsAndBytesConfig(**{f"load_in_{bits}": True})
+
+
 def load_tokenizer(source: dict[str, str]) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(backbone_folder(source))
+    """With the chat template of the folder, wherever the family keeps it (older ones only beside their processor)."""
+    folder = backbone_folder(source)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = ProcessorMixin.get_processor_dict(folder)[0].get("chat_template")
+    return tokenizer
+
+
+def load_image_processor(source: dict[str, str]) -> Any:
+    """The backbone's own, computing with PIL and numpy: the same pixels whether torchvision is installed or not."""
+    return AutoImageProcessor.from_pretrained(backbone_folder(source), backend="pil")
 
 
 def backbone_folder(source: dict[str, str]) -> str:

@@ -1,0 +1,270 @@
+"""EmoReasonProcessor: a SegmentInput becomes the chat text and the tensors of the model, one way for training and inference.
+
+Placeholders are expanded here, in the text; pictures go through the backbone family's own processor and image tokens.
+Letters: B batch, P persons, T frames, S sequence, M mel bins.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
+
+from emoreason.errors import ConfigError
+from emoreason.media.clip import Clip
+from emoreason.model.backbones import picture_processor, sees_pictures
+from emoreason.model.config import EmoReasonConfig
+from emoreason.model.face import FaceBatch
+from emoreason.model.modeling import token_layout
+from emoreason.model.prompt import FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
+from emoreason.model.segment_input import SegmentInput, face_arrays, log_mel, persons_in, prosody, scene_pictures
+from emoreason.model.voice import VoiceBatch
+from emoreason.perception.cues import cues as measured_cues
+from emoreason.perception.observation import Cue, Observation
+from emoreason.perception.segments import Segment
+
+IGNORED = -100  # label of what is not supervised
+MAX_SIDE = 1280  # frames are cut from pictures at most this long, as perception saw them
+_PER_TOKEN = ("attention_mask", "mm_token_type_ids", "token_type_ids")  # 0 for all that we append or pad
+_IMAGES = "preprocessor_config.json"
+
+
+def add_special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Give each of our tokens exactly one id. Idempotent. Raises ConfigError when the tokenizer splits one."""
+    tokenizer.add_special_tokens({"additional_special_tokens": list(SPECIAL_TOKENS)}, replace_extra_special_tokens=False)
+    ids = {token: tokenizer(token, add_special_tokens=False)["input_ids"] for token in SPECIAL_TOKENS}
+    if split := [token for token, found in ids.items() if len(found) != 1]:
+        raise ConfigError(f"tokenizer {type(tokenizer).__name__} makes {len(ids[split[0]])} ids of {split[0]}, it must make one")
+    return {token: found[0] for token, found in ids.items()}
+
+
+class EmoReasonProcessor:
+    """Writes the ids of our special tokens into `config.special_token_ids`. Build the model after it.
+
+    image_processor: the backbone's own; without one (text models) there are no scene pictures.
+    """
+
+    def __init__(self, config: EmoReasonConfig, tokenizer: PreTrainedTokenizerBase, image_processor: Any = None):
+        if tokenizer.chat_template is None:
+            raise ConfigError("the tokenizer has no chat template; set tokenizer.chat_template to the backbone's own")
+        ids = add_special_tokens(tokenizer)
+        if config.special_token_ids not in (None, ids):
+            raise ConfigError(f"special tokens of the configuration {config.special_token_ids} are not the tokenizer's {ids}")
+        config.special_token_ids = ids
+        self.config, self.tokenizer, self.image_processor = config, tokenizer, image_processor
+        self.pictures = None
+        if image_processor is not None:
+            self.pictures = picture_processor(config.language_config, tokenizer, image_processor)
+        self.layout = token_layout(config)
+
+    # from measurements
+
+    def prepare(
+        self,
+        observation: Observation,
+        segment: Segment,
+        clip: Clip,
+        question: str,
+        scenes: int = 0,
+        cues: Sequence[Cue] | None = None,
+    ) -> SegmentInput:
+        """Cut what the model sees. `cues` saves measuring them again for each segment of a long clip. Raises MediaError."""
+        if scenes and self.pictures is None:
+            raise ValueError(f"{scenes} scene pictures asked for, but backbone '{self._family}' takes none; use scenes=0")
+        side = min(int(observation.settings.get("max_side", MAX_SIDE)), MAX_SIDE)
+        people = persons_in(observation, segment, self.config.face_config.max_persons)
+        return SegmentInput(
+            question=question,
+            persons=tuple(person.person for person in people),
+            evidence=tuple(evidence(measured_cues(observation) if cues is None else cues, segment)),
+            mel=log_mel(observation, segment, clip, self.config.voice_config.whisper_config.num_mel_bins),
+            prosody=prosody(observation, segment),
+            scenes=scene_pictures(observation, segment, clip, scenes, side),
+            **face_arrays(people, segment, clip, side, self.config.face_config),
+        )
+
+    # text
+
+    def messages(self, inputs: SegmentInput, soft: bool = True) -> list[dict[str, Any]]:
+        """The conversation up to the question, as chat messages: also what a server of the merged backbone is sent."""
+        questions = [question for question, _ in inputs.turns] + [inputs.question]
+        scenes = len(inputs.scenes) if soft else 0
+        first = user_text(
+            inputs.persons, inputs.mel is not None, inputs.evidence, questions[0], self.layout if soft else None, scenes
+        )
+        messages = [self._message("user", first)]
+        for (_, answer), question in zip(inputs.turns, questions[1:], strict=True):
+            messages += [self._message("assistant", self._plain(answer)), self._message("user", question)]
+        return messages
+
+    def text(self, inputs: SegmentInput, soft: bool = True) -> str:
+        """The rendered prompt. A picture is the family's one mark; how many tokens it takes is known once it is processed."""
+        return self._render(self.messages(inputs, soft))
+
+    def end_of_answer(self) -> str:
+        """What the chat template puts after an answer, such as <|im_end|>."""
+        asked = [self._message("user", "?")]
+        return self._spoken(asked, self._message("assistant", "x"))[1].strip().removeprefix("x")
+
+    def _message(self, role: str, text: str) -> dict[str, Any]:
+        """Templates of families with pictures want a list of parts, those of text models a string."""
+        if not sees_pictures(self.config.language_config):
+            return {"role": role, "content": text}
+        *marks, text = text.split(SCENE)
+        return {"role": role, "content": [{"type": "image"} for _ in marks] + [{"type": "text", "text": text.lstrip("\n")}]}
+
+    def _plain(self, answer: str) -> str:
+        """Raises ValueError when an answer spells a control token, which would become one when it is encoded."""
+        if found := [token for token in self.tokenizer.all_special_tokens if token in answer]:
+            raise ValueError(f"an answer holds the control token {found[0]}; answers are plain text")
+        return answer.strip()
+
+    def _render(self, messages: list[dict[str, Any]], ask: bool = True) -> str:
+        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
+
+    def _spoken(self, asked: list[dict[str, Any]], answer: dict[str, Any]) -> tuple[str, str]:
+        """(prompt, what the assistant adds to it: the answer and the token that ends it)."""
+        prompt, whole = self._render(asked), self._render([*asked, answer], ask=False)
+        if not whole.startswith(prompt):
+            raise ConfigError("the chat template rewrites the prompt once it is answered; answers cannot be told apart from it")
+        return prompt, whole[len(prompt) :].rstrip("\n")
+
+    def _pieces(self, inputs: SegmentInput, answer: str | None, soft: bool) -> list[tuple[str, bool]]:
+        """(text, is an answer) in turn, joined they are the conversation. Encoded one by one, so that an answer's tokens are
+        the same in training as when they are generated after the prompt."""
+        messages = self.messages(inputs, soft)
+        if answer is not None:
+            messages.append(self._message("assistant", self._plain(answer)))
+        pieces, done = [], ""
+        for n, message in enumerate(messages):
+            if message["role"] == "assistant":
+                prompt, spoken = self._spoken(messages[:n], message)
+                pieces += [(prompt[len(done) :], False), (spoken, True)]
+                done = prompt + spoken
+        return pieces if answer is not None else [*pieces, (self._render(messages)[len(done) :], False)]
+
+    # tensors
+
+    def __call__(
+        self, inputs: Sequence[SegmentInput], answers: Sequence[str] | None = None, soft: bool = True, room: int = 0
+    ) -> dict[str, Any]:
+        """Arguments of the model's `forward`, or of `generate` without `answers`.
+
+        With answers the batch is padded on the right and `labels` supervise them, those of earlier turns too; without, it is
+        padded on the left. soft=False is the text-evidence prompt: no soft tokens, no pictures. room: tokens kept free for what
+        will be generated. Raises ValueError when a prompt is longer than the language model's context.
+        """
+        if answers is not None and len(answers) != len(inputs):
+            raise ValueError(f"{len(inputs)} segments, but {len(answers)} answers")
+        pieces = [self._pieces(one, answer, soft) for one, answer in zip(inputs, answers or [None] * len(inputs), strict=True)]
+        pictures = [list(one.scenes) if soft else [] for one in inputs]
+        rows, images = self._encode([parts[0][0] for parts in pieces], pictures)
+        for row, parts, one in zip(rows, pieces, inputs, strict=True):
+            row["labels"] = [IGNORED] * len(row["input_ids"])
+            for text, spoken in parts[1:]:
+                self._append(row, text, spoken)
+            self._check_length(row, one, soft, room)
+        out = {name: self._padded([row[name] for row in rows], name, left=answers is None) for name in rows[0]}
+        if answers is None:
+            del out["labels"]
+        return {**out, "face": _faces(inputs) if soft else None, "voice": _voices(inputs) if soft else None, **images}
+
+    def _encode(self, texts: list[str], pictures: list[list[np.ndarray]]) -> tuple[list[dict[str, list[int]]], dict[str, Tensor]]:
+        """Per-token lists of each text, its pictures expanded by the family's own processor, and the batch's picture tensors."""
+        options = {"padding": False, "add_special_tokens": False}  # the chat template has put them in
+        if self.pictures is None:
+            if any(pictures):
+                raise ValueError(f"scene: backbone '{self._family}' takes no pictures")
+            found = dict(self.tokenizer(texts, **options))
+        else:
+            images = pictures if any(pictures) else None
+            found = dict(self.pictures(images=images, text=texts, text_kwargs=options, images_kwargs={"return_tensors": "pt"}))
+        lists = {name: found.pop(name) for name in ("input_ids", *_PER_TOKEN) if name in found}
+        if self.pictures is None:
+            lists.pop("token_type_ids", None)  # only families with pictures read them
+        return [{name: list(values[n]) for name, values in lists.items()} for n in range(len(texts))], found
+
+    def _append(self, row: dict[str, list[int]], text: str, spoken: bool) -> None:
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        for name in row:
+            row[name] += ids if name == "input_ids" or (name == "labels" and spoken) else [_FILL.get(name, 0)] * len(ids)
+        row["attention_mask"][-len(ids) :] = [1] * len(ids)
+
+    def _padded(self, rows: list[list[int]], name: str, left: bool) -> Tensor:
+        longest = max(map(len, rows))
+        fill = self.tokenizer.pad_token_id if name == "input_ids" else _FILL.get(name, 0)
+        if fill is None:
+            fill = self.tokenizer.eos_token_id  # never attended to
+        pads = [[fill] * (longest - len(row)) for row in rows]
+        return torch.tensor([pad + row if left else row + pad for row, pad in zip(rows, pads, strict=True)])  # [B, S]
+
+    def _check_length(self, row: dict[str, list[int]], inputs: SegmentInput, soft: bool, room: int) -> None:
+        ids, context = row["input_ids"], self.config.language_config.get_text_config().max_position_embeddings
+        if len(ids) + room <= context:
+            return
+        counted = {name: ids.count(self.config.special_token_ids[name]) for name in (FACE, VOICE)}
+        seen = sum(ids.count(token) for token in self.pictures.image_token_ids) if self.pictures and soft else 0
+        rest = len(ids) - sum(counted.values()) - seen
+        raise ValueError(
+            f"the prompt is too long: {counted[FACE]} tokens for {len(inputs.persons)} faces + {counted[VOICE]} for the voice "
+            f"+ {seen} for {len(inputs.scenes)} pictures + {rest} for text + {room} kept for the answer "
+            f"= {len(ids) + room}, but backbone '{self._family}' takes {context}; use fewer or smaller pictures, fewer turns"
+        )
+
+    @property
+    def _family(self) -> str:
+        return self.config.language_config.model_type
+
+    # one folder
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Next to the weights: configuration, tokenizer with its chat template, image processor."""
+        self.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        if self.image_processor is not None:
+            self.image_processor.save_pretrained(folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, config: EmoReasonConfig | None = None, **_: Any) -> "EmoReasonProcessor":
+        has_images = (Path(folder) / _IMAGES).is_file()
+        images = AutoImageProcessor.from_pretrained(folder, backend="pil") if has_images else None
+        return cls(config or EmoReasonConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), images)
+
+
+_FILL = {"labels": IGNORED}
+
+
+def _faces(inputs: Sequence[SegmentInput]) -> FaceBatch | None:
+    """Persons and frames padded to the most of the batch, masked. None when nobody is seen in any segment."""
+    seen = [one for one in inputs if one.persons]
+    if not seen:
+        return None
+    lead = (len(inputs), max(len(one.persons) for one in seen), max(one.frame_mask.shape[1] for one in seen))
+    out = {}
+    for name in ("crops", "landmarks", "blendshapes", "pose", "gaze", "times_s", "frame_mask", "mesh_mask"):
+        example = getattr(seen[0], name)
+        out[name] = np.zeros((*lead, *example.shape[2:]), example.dtype)
+        for b, one in enumerate(inputs):
+            value = getattr(one, name)
+            if one.persons:
+                out[name][b, : value.shape[0], : value.shape[1]] = value
+    return FaceBatch(**{name: torch.from_numpy(value) for name, value in out.items()})
+
+
+def _voices(inputs: Sequence[SegmentInput]) -> VoiceBatch | None:
+    heard = [one.mel for one in inputs if one.mel is not None]
+    if not heard:
+        return None
+    mel = np.zeros((len(inputs), heard[0].shape[0], max(one.shape[1] for one in heard)), np.float32)  # [B, M, T]
+    mask = np.zeros((len(inputs), mel.shape[2]), bool)
+    for b, one in enumerate(inputs):
+        if one.mel is not None:
+            mel[b, :, : one.mel.shape[1]], mask[b, : one.mel.shape[1]] = one.mel, True
+    prosody = np.stack([one.prosody for one in inputs])
+    return VoiceBatch(torch.from_numpy(mel), torch.from_numpy(mask), torch.from_numpy(prosody))
+
+
+AutoProcessor.register(EmoReasonConfig, EmoReasonProcessor, exist_ok=True)
