@@ -7,7 +7,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -118,17 +118,15 @@ class Landmarker:
             output_face_blendshapes=True,
             output_facial_transformation_matrixes=True,
         )
-        self.faces, self._video, self._last_ms = faces, video, -1
+        self.faces, self._video, self._last_ms, self._talked = faces, video, -1, False
         with quiet():
             self._task = vision.FaceLandmarker.create_from_options(options)
 
     def __call__(self, image: np.ndarray, time_s: float = 0.0) -> Meshes:
         """image: uint8 RGB [H, W, 3]."""
-        if self._video:
-            self._last_ms = max(self._last_ms + 1, round(time_s * 1000))  # MediaPipe wants strictly increasing milliseconds
-            result = self._task.detect_for_video(_picture(image), self._last_ms)
-        else:
-            result = self._task.detect(_picture(image))
+        with nullcontext() if self._talked else quiet():  # some chatter comes with the first face only
+            result = self._detect(_picture(image), time_s)
+        self._talked |= bool(result.face_landmarks)
         # A mesh without its shapes or matrix (the geometry solver can fail on degenerate meshes) is of no use here.
         n = min(len(result.face_landmarks), len(result.face_blendshapes), len(result.facial_transformation_matrixes))
         height, width = image.shape[:2]
@@ -139,6 +137,12 @@ class Landmarker:
             np.array(shapes, np.float32).reshape(n, 52),
             np.array(result.facial_transformation_matrixes[:n], np.float32).reshape(n, 4, 4),
         )
+
+    def _detect(self, picture, time_s: float):
+        if not self._video:
+            return self._task.detect(picture)
+        self._last_ms = max(self._last_ms + 1, round(time_s * 1000))  # MediaPipe wants strictly increasing milliseconds
+        return self._task.detect_for_video(picture, self._last_ms)
 
     def close(self) -> None:
         self._task.close()
