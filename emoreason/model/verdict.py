@@ -1,0 +1,106 @@
+"""One verdict: the language model scores the labels, the heads are fused in, and the explanation ends in the fused label.
+
+Letters: B segments of a batch, P persons, T frames, K labels.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from emoreason.model.decode import MOST_TOKENS, Engine, OnText, Prompt
+from emoreason.model.fusion import Source, clip_evidence
+from emoreason.model.heads import Head
+from emoreason.model.prompt import ANSWER_OPEN, answer_text
+from emoreason.scoring.answer import Answer, parse_answer
+
+LANGUAGE = "language"
+SCORING_STEM = f"{ANSWER_OPEN}emotion="
+_SENTENCE_END = re.compile(r"[.!?]['\")]*(?=\s|$)")  # not the point of 2.1 s
+
+
+@dataclass(frozen=True)
+class VerdictSettings:
+    """Saved with the weights. `weights`: fusion weight of the language model and of each head that votes, by name.
+
+    `log_prior` is the language model's log-prior per label, divided out as every head's is (measured on prompts without
+    content, or label shares of its training); None = uniform. `temperature` calibrates its label scores.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=lambda: {LANGUAGE: 1.0, "emotion": 1.0, "voice_emotion": 0.5})
+    temperature: float = 1.0
+    log_prior: Sequence[float] | None = None
+    most_tokens: int = MOST_TOKENS
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or any(weight < 0 for weight in self.weights.values()):
+            raise ValueError(f"verdict: temperature must be positive and weights not negative, got {self}")
+
+
+def label_scores(engine: Engine, prompt: Prompt, labels: Sequence[str]) -> Tensor:
+    """[B, K] log p of each label's answer right after the prompt, normalised over the labels.
+
+    Scored is the whole text `<answer>emotion=LABEL`: the stem is common to all and drops out. No label's text begins another's,
+    so the sums are the model's own probabilities and need no correction for length.
+    """
+    return engine.score(prompt, [f"{SCORING_STEM}{label}" for label in labels]).log_softmax(-1)
+
+
+def language_source(scores: Tensor, labels: Sequence[str], settings: VerdictSettings) -> Source:
+    """What the language model's scores [B, K] say beyond its prior. Raises ValueError when the prior has another length."""
+    prior = scores.new_zeros(len(labels)) if settings.log_prior is None else scores.new_tensor(settings.log_prior)
+    if prior.shape != (len(labels),):
+        raise ValueError(f"verdict: log_prior has {len(prior)} entries, the model has {len(labels)} labels")
+    evidence = (scores / settings.temperature).log_softmax(-1) - prior.log_softmax(-1)  # [B, K]
+    return Source(labels, evidence, settings.weights.get(LANGUAGE, 0.0))
+
+
+def head_sources(
+    heads: Mapping[str, Head],
+    logits: Mapping[str, Tensor],
+    quality: Tensor | None,
+    heard: Tensor | None,
+    weights: Mapping[str, float],
+) -> list[Source]:
+    """Sources [B, K] of the heads that `weights` names and whose encoder had input.
+
+    logits: [B, P, T, K] per frame, [B, K] per clip. quality [B, P, T] weighs frames, 0 = does not count (masked, or another
+    person's). heard [B]: there is a voice.
+    """
+    sources = []
+    for name, value in logits.items():
+        if not weights.get(name, 0.0):
+            continue
+        head, present = heads[name], heard
+        if head.spec.resolution == "frame":
+            counted = quality.flatten(1)  # [B, P*T]
+            value, present = clip_evidence(value.flatten(1, 2), counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
+        sources.append(Source(head.spec.labels, head.log_evidence(value), weights[name], present))
+    return sources
+
+
+def explain(
+    engine: Engine,
+    prompt: Prompt,
+    emotions: Sequence[str | None],
+    labels: Sequence[str],
+    most_tokens: int = MOST_TOKENS,
+    on_text: OnText | None = None,
+) -> list[Answer]:
+    """A greedy text per prompt, then the answer field of the given emotion (None = unclear): always readable."""
+    texts = engine.write(prompt, most_tokens, on_text=on_text)
+    whole = [answer_text(finished(text), "", emotion) for text, emotion in zip(texts, emotions, strict=True)]
+    return [parse_answer(text, tuple(labels)) for text in whole]
+
+
+def free_answers(engine: Engine, prompt: Prompt, labels: Sequence[str], most_tokens: int = MOST_TOKENS + 40) -> list[Answer]:
+    """What the model answers when nothing is forced: for metrics, where an unreadable answer counts as one."""
+    return [parse_answer(text.strip(), tuple(labels)) for text in engine.write(prompt, most_tokens, until_answer=False)]
+
+
+def finished(text: str) -> str:
+    """Plain text on one line, without a last sentence that was left unfinished (unless it is the only one)."""
+    text = " ".join(text.replace(">", "").split())
+    ends = [found.end() for found in _SENTENCE_END.finditer(text)]
+    return text[: ends[-1]] if ends else text

@@ -1,0 +1,209 @@
+"""Decoding on toy backbones of every family: cached = uncached, batch = single, texts that always parse, streams that add up."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from families import FAMILIES, toy
+from samples import segment
+
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.decode import TransformersEngine
+from emoreason.model.fusion import fuse
+from emoreason.model.verdict import (
+    LANGUAGE,
+    VerdictSettings,
+    explain,
+    finished,
+    free_answers,
+    head_sources,
+    label_scores,
+    language_source,
+)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def parts(request):
+    return toy(FAMILIES[request.param])
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return toy(FAMILIES["llama"])
+
+
+def mixed(processor):
+    """Segments of different length and modality, with pictures where the family sees."""
+    scenes = int(processor.pictures is not None)
+    two, voice, silent = segment(0, 2, scenes=scenes), segment(1, 0, scenes=scenes), segment(2, mel_frames=None, scenes=scenes)
+    return [two, replace(voice, question="Why?"), silent]
+
+
+def engine_of(parts):
+    processor, model = parts
+    return TransformersEngine(model, processor.tokenizer)
+
+
+def test_scores_on_the_shared_cache_are_those_of_whole_passes(parts):
+    processor, model = parts
+    engine = engine_of(parts)
+    texts = ["<answer>emotion=fear", "<answer>emotion=happiness", "f1", "a much longer answer than the others are."]
+    for one in mixed(processor):
+        batch = processor([one])
+        scores = engine.score(engine.read(batch), texts)
+        for n, text in enumerate(texts):
+            piece = torch.tensor([processor.tokenizer(text, add_special_tokens=False)["input_ids"]])
+            whole = dict(batch)
+            whole["input_ids"] = torch.cat([batch["input_ids"], piece], dim=1)
+            for name in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
+                if name in batch:
+                    fill = torch.full_like(piece, int(name == "attention_mask"))
+                    whole[name] = torch.cat([batch[name], fill], dim=1)
+            with torch.no_grad():
+                logits = model(**whole).logits[:, -piece.shape[1] - 1 : -1].log_softmax(-1)
+            torch.testing.assert_close(scores[0, n], logits.gather(-1, piece[..., None]).sum(), atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_is_its_segments(parts):
+    processor, model = parts
+    engine = engine_of(parts)
+    inputs = mixed(processor)
+    together = engine.read(processor(inputs))
+    scores, texts = label_scores(engine, together, EMOTIONS), engine.write(together, 8)
+    for b, one in enumerate(inputs):
+        alone = engine.read(processor([one]))
+        torch.testing.assert_close(label_scores(engine, alone, EMOTIONS)[0], scores[b], atol=1e-4, rtol=1e-4)
+        assert engine.write(alone, 8) == [texts[b]]
+
+
+def test_writing_on_the_cache_is_generating_from_scratch(parts):
+    processor, model = parts
+    engine = engine_of(parts)
+    batch = processor(mixed(processor))
+    special = sorted(engine._special - engine._ends)
+    whole = model.generate(**batch, max_new_tokens=6, do_sample=False, eos_token_id=sorted(engine._ends), pad_token_id=0)
+    expected = [engine._text(row, until_answer=False) for row in whole[:, batch["input_ids"].shape[1] :].tolist()]
+    prompt = engine.read(batch)
+    label_scores(engine, prompt, EMOTIONS)  # scoring leaves the prompt as it was
+    written = engine.write(prompt, 6, until_answer=False)
+    assert special and written == engine.write(prompt, 6, until_answer=False)
+    assert written == expected
+
+
+def steer(model, tokenizer, text):
+    """From now on the toy writes `text`, one token after the other, whatever it is asked; the number of steps is counted."""
+    ids = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    width = model.get_input_embeddings().weight.shape[0]
+
+    def hook(module, inputs, output):
+        steps["n"] += 1
+        wanted = ids[min(steps["n"] - 2, len(ids) - 1)]  # the first call reads the prompt
+        return torch.zeros_like(output) + torch.nn.functional.one_hot(torch.tensor(wanted), width) * 50.0
+
+    steps = {"n": 0}
+    return model.backbone.get_output_embeddings().register_forward_hook(hook)
+
+
+@pytest.mark.parametrize(
+    ("written", "explanation"),
+    [
+        ("f1 shows a smile. It is <answer>emotion=fear</answer>", "f1 shows a smile."),
+        ("A smile from 2.1 s on. And then", "A smile from 2.1 s on."),
+        ("smile<answer>emotion=fear; open=</answer> more <b>", "smile"),
+        ("<answer>emotion=fear</answer>", ""),
+        ("", ""),
+        ("x" * 900, "x"),
+    ],
+)
+def test_the_answer_is_always_readable_and_the_fused_one(written, explanation):
+    processor, model = toy(FAMILIES["llama"])
+    engine = TransformersEngine(model, processor.tokenizer)
+    handle = steer(model, processor.tokenizer, written)
+    prompt = engine.read(processor([segment()]))
+    answer = explain(engine, prompt, ["happiness"], EMOTIONS)[0]
+    handle.remove()
+    assert (answer.emotion, answer.problem) == ("happiness", None)
+    assert set(answer.explanation) == {"x"} if "xx" in written else answer.explanation == explanation
+
+
+def test_an_abstaining_answer_is_readable(llama):
+    processor, model = llama
+    engine = engine_of(llama)
+    prompt = engine.read(processor([segment()]))
+    answer = explain(engine, prompt, [None], EMOTIONS, most_tokens=4)[0]
+    assert answer.unclear and answer.emotion is None and answer.problem is None
+
+
+def test_a_free_answer_is_what_the_model_wrote():
+    for text, emotion in (("A smile. <answer>emotion=fear</answer>", "fear"), ("no fields", None)):
+        processor, model = toy(FAMILIES["llama"])
+        engine = TransformersEngine(model, processor.tokenizer)
+        steer(model, processor.tokenizer, text)
+        answer = free_answers(engine, engine.read(processor([segment()])), EMOTIONS)[0]
+        assert answer.emotion == emotion and (answer.problem is None) == (emotion is not None)
+
+
+def test_our_special_tokens_are_never_written(llama):
+    processor, model = toy(FAMILIES["llama"])
+    engine = TransformersEngine(model, processor.tokenizer)
+    wanted = model.config.special_token_ids["<|er_face|>"]
+    model.backbone.get_output_embeddings().register_forward_hook(
+        lambda m, i, o: o + torch.nn.functional.one_hot(torch.tensor(wanted), o.shape[-1]) * 1e4
+    )
+    prompt = engine.read(processor([segment()]))
+    assert "er_face" not in engine.write(prompt, 4, until_answer=False)[0]
+
+
+def test_streams_add_up_to_the_texts(llama):
+    processor, model = llama
+    engine = engine_of(llama)
+    prompt = engine.read(processor(mixed(processor)))
+    heard = ["", "", ""]
+
+    def on_text(row, text):
+        heard[row] += text
+
+    assert engine.write(prompt, 12, on_text=on_text) == heard and any(heard)
+
+
+def test_right_padding_is_refused(llama):
+    processor, model = llama
+    batch = processor(mixed(processor))
+    batch["attention_mask"] = batch["attention_mask"].flip(1)
+    with pytest.raises(ValueError, match="padded on the left"):
+        engine_of(llama).read(batch)
+
+
+def test_the_language_prior_is_divided_out():
+    scores = torch.tensor([[0.7, 0.1, 0.1, 0.1]]).log()
+    labels = ("fear", "anger", "happiness", "neutral")
+    settings = VerdictSettings(log_prior=scores[0].tolist())
+    torch.testing.assert_close(fuse([language_source(scores, labels, settings)], labels).exp(), torch.full((1, 4), 0.25))
+    with pytest.raises(ValueError, match="3 entries"):
+        language_source(scores, labels, VerdictSettings(log_prior=[0.0] * 3))
+    with pytest.raises(ValueError, match="temperature"):
+        VerdictSettings(temperature=0.0)
+
+
+def test_only_frames_that_count_vote(llama):
+    _, model = llama
+    rng = torch.Generator().manual_seed(0)
+    logits = {"emotion": torch.randn(2, 2, 3, 8, generator=rng), "voice_emotion": torch.randn(2, 7, generator=rng)}
+    quality = torch.zeros(2, 2, 3)
+    quality[0, 1] = torch.tensor([1.0, 1.0, 0.0])
+    heard = torch.tensor([False, True])
+    weights = VerdictSettings().weights
+    face, voice = head_sources(model.heads, logits, quality, heard, weights)
+    torch.testing.assert_close(face.log_evidence[0], model.heads["emotion"].log_evidence(logits["emotion"][0, 1, :2].mean(0)))
+    assert face.present.tolist() == [True, False] and voice.present.tolist() == [False, True]
+    other = {**logits, "emotion": logits["emotion"].clone()}
+    other["emotion"][0, 0] = torch.nan  # the other person, and masked frames, may hold anything
+    again = head_sources(model.heads, other, quality, heard, weights)
+    torch.testing.assert_close(fuse(again, EMOTIONS), fuse([face, voice], EMOTIONS))
+    assert head_sources(model.heads, logits, quality, heard, {LANGUAGE: 1.0}) == []
+
+
+def test_unfinished_sentences_are_dropped():
+    assert finished("One. Two at 2.1 and") == "One."
+    assert finished('He says "no." Then') == 'He says "no."'
+    assert finished(" only this\n one") == "only this one"
