@@ -85,8 +85,8 @@ class Family:
     def language_config(self):
         """Token ids of the configuration are those of the toy tokenizer."""
         ids = self.tokenizer().convert_tokens_to_ids
-        filled = {key: ids(value) if key.endswith("_token_id") or key.endswith("_token_index") else value
-                  for key, value in self.config.items()}  # fmt: skip
+        named = {key: value for key, value in self.config.items() if key.endswith(("_token_id", "_token_index"))}
+        filled = self.config | {key: ids(value) for key, value in named.items() if isinstance(value, str)}
         return AutoConfig.for_model(self.name, **filled)
 
 
