@@ -12,6 +12,7 @@ from emoreason.perception.observation import Cue, Observation, Person
 from emoreason.report import affect
 
 MOST_FACE_CUES, MOST_AGAINST, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 2, 12
+BRIEF_S = 0.25
 # Units whose FACS name is not a thing one can show.
 _NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
 _COUNTER = 0.15  # a modality contradicts the verdict when it gives another emotion this much more
@@ -39,8 +40,7 @@ def explain(
 
 
 def _faces(observation: Observation, cues: list[Cue], person: str | None, emotion: str | None) -> list[str]:
-    spoken = [c for c in cues if c.modality == "face" and c.reliability != "low" and c.cue not in (*GAZE_AUS, "AU45")]
-    spoken = _first_of_each_unit(spoken)
+    spoken = _first_of_each_unit([cue for cue in cues if cue.modality == "face" and _telling(cue, observation)])
     sentences = []
     mine, against = _sides([c for c in spoken if c.person == person], emotion)
     if mine:
@@ -55,6 +55,12 @@ def _faces(observation: Observation, cues: list[Cue], person: str | None, emotio
         if theirs:
             sentences.append(f"Person {other} shows {_listed([_au(c, observation) for c in theirs])}.")
     return sentences
+
+
+def _telling(cue: Cue, observation: Observation) -> bool:
+    """Not the doubtful, not blinks and glances, and in a video nothing slight that is over at once."""
+    brief = cue.level == "slight" and cue.end_s - cue.start_s < BRIEF_S and observation.source.kind == "video"
+    return cue.reliability != "low" and cue.cue not in (*GAZE_AUS, "AU45") and not brief
 
 
 def _sides(cues: list[Cue], emotion: str | None) -> tuple[list[Cue], list[Cue]]:
