@@ -61,7 +61,7 @@ def changed(batch, **values):
     return dataclasses.replace(batch, **values)
 
 
-def same(a, b):
+def assert_same(a, b):
     torch.testing.assert_close(a.tokens, b.tokens, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(a.frames, b.frames, atol=1e-5, rtol=1e-4)
 
@@ -83,7 +83,7 @@ def test_masked_frames_and_persons_change_nothing(encoder, batch):
         blendshapes=torch.where(hidden[..., None], 7.0, batch.blendshapes),
         times_s=torch.where(hidden, 99.0, batch.times_s),
     )
-    same(encoder(batch), encoder(noisy))
+    assert_same(encoder(batch), encoder(noisy))
 
 
 def test_landmarks_that_were_not_measured_are_not_read(encoder, batch):
@@ -93,7 +93,7 @@ def test_landmarks_that_were_not_measured_are_not_read(encoder, batch):
         landmarks=torch.where(no_mesh[..., None, None], torch.nan, batch.landmarks),
         pose=torch.where(no_mesh[..., None], torch.nan, batch.pose),
     )
-    same(encoder(batch), encoder(noisy))
+    assert_same(encoder(batch), encoder(noisy))
 
 
 def test_a_batch_is_its_samples(encoder, batch):
