@@ -180,6 +180,18 @@ def _print_line(line: str) -> None:
 
 
 @app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a trained model.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="New folder: backbone/ for any server, emoreason/ for the other parts.")],
+) -> int:
+    """Merge the adapter into a stock language model that other software can load and serve."""
+    from emoreason.model.export import export as write
+
+    _print_paths([write(checkpoint, out)])
+    return 0
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one JSON object.")] = False) -> int:
     """Check Python, packages, CPU and GPU, decoders, system libraries, assets and cache; say how to fix what is missing."""
     from emoreason.system import checks
