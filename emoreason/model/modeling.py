@@ -61,9 +61,12 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)
         widths = {"face": face.dim, "voice": 2 * voice.whisper_config.d_model, "words": config.text_width}
         self.heads = nn.ModuleDict({spec.name: Head(spec, widths[spec.part]) for spec in config.head_specs()})
-        embeddings = self.backbone.get_input_embeddings().weight
-        self.face_connector.match(embeddings)
-        self.voice_connector.match(embeddings)
+        table = self.backbone.get_input_embeddings()
+        rows = torch.arange(0, len(table.weight), len(table.weight) // 4096 + 1, device=table.weight.device)
+        with torch.no_grad():
+            embedded = table(rows)  # as the layers get them: Gemma multiplies its table's rows
+        self.face_connector.match(embedded)
+        self.voice_connector.match(embedded)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Every part initialises itself when it is built; transformers' default would overwrite connectors and heads."""
@@ -165,9 +168,12 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         """Raises ConfigError when weights are missing, left over or of another shape, naming the part."""
         config = config or EmoReasonConfig.from_pretrained(folder)
         model = build(config)
-        missing, unexpected = model.load_state_dict(_checked(load_file(Path(folder) / WEIGHTS), model), strict=False)
-        tied = config.language_config.get_text_config().tie_word_embeddings
-        wrong = [*unexpected, *(n for n in missing if not model._is_borrowed(n) and not (tied and n.endswith("lm_head.weight")))]
+        state = _checked(load_file(Path(folder) / WEIGHTS), model)
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        ours = model.state_dict()
+        filled = {ours[name].data_ptr() for name in state.keys() & ours.keys()}  # of tied weights the file holds one
+        missing = [name for name in missing if ours[name].data_ptr() not in filled]
+        wrong = [*unexpected, *(name for name in missing if not model._is_borrowed(name))]
         if wrong:
             parts = sorted({name.split(".")[0] for name in wrong})
             raise ConfigError(f"{folder}: weights do not fit the configuration in {', '.join(parts)} (first: {wrong[0]})")
@@ -222,13 +228,8 @@ def _checked(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 
 
 def _without_ties(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A tied output layer is the input embedding again; it is restored by the tie, not from the file."""
-    embedding = next((value for name, value in state.items() if name.endswith("embed_tokens.weight")), None)
-    return {
-        name: value
-        for name, value in state.items()
-        if not (name.endswith("lm_head.weight") and embedding is not None and torch.equal(value, embedding))
-    }
+    """Each tensor once: an output layer tied to the embeddings is those again, and the tie restores it."""
+    return {name: state[name] for name in {value.data_ptr(): name for name, value in reversed(state.items())}.values()}
 
 
 AutoModel.register(EmoReasonConfig, EmoReasonForConditionalGeneration, exist_ok=True)
