@@ -210,5 +210,8 @@ def toy(family: Family, **options) -> tuple[EmoReasonProcessor, EmoReasonForCond
     processor = EmoReasonProcessor(config, family.tokenizer(), family.image_processor() if family.sees else None)
     torch.manual_seed(0)
     model = EmoReasonForConditionalGeneration(config)
+    for name, parameter in model.backbone.named_parameters():
+        if name.endswith("mm_input_projection_weight"):  # Gemma 3 starts blind: its projection is zero before training
+            torch.nn.init.normal_(parameter, std=0.2)
     model.add_adapter_layers()
     return processor, model.eval()
