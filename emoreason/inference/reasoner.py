@@ -6,6 +6,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from json import dumps
 from os import PathLike
+from typing import Literal
 
 from emoreason import __version__, assets
 from emoreason.errors import ConfigError, EmoReasonError
@@ -15,41 +16,58 @@ from emoreason.perception.observe import observe
 from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.store import ObservationStore
 from emoreason.report import composer
-from emoreason.report.assemble import assemble
+from emoreason.report.assemble import assemble, explanation
 from emoreason.report.judgement import Judged
-from emoreason.report.schema import EmotionReport, ModelInfo
+from emoreason.report.schema import EmotionReport, Explanation, ModelInfo
 
-MODELS: dict[str, Callable[[Observation], Judged]] = {composer.NAME: composer.judge}
+OnText = Callable[[int, str], None]  # number of the segment, new text
+Judge = Callable[[Observation, Clip, OnText | None], Judged]
+
+
+def _composer(observation: Observation, clip: Clip, on_text: OnText | None = None) -> Judged:
+    return composer.judge(observation)
 
 
 class EmotionReasoner:
     """Analyses pictures, videos and voices. Build it with `from_pretrained`."""
 
-    def __init__(self, name: str, judge: Callable[[Observation], Judged], settings: PerceptionSettings, store: ObservationStore):
+    def __init__(self, name: str, judge: Judge, settings: PerceptionSettings, store: ObservationStore):
         self.name, self.judge, self.settings, self.store = name, judge, settings, store
 
     @classmethod
     def from_pretrained(
-        cls, model: str = composer.NAME, settings: PerceptionSettings | None = None, cache: bool = True
+        cls,
+        model: str | PathLike = composer.NAME,
+        settings: PerceptionSettings | None = None,
+        cache: bool = True,
+        path: Literal["soft", "text"] = "soft",
     ) -> "EmotionReasoner":
-        """`cache=False` keeps no observation on disk after the report is gone.
+        """`model`: "composer" (no weights), a checkpoint folder, or a model file or its name (untrained, and saying so).
 
-        Raises ConfigError for an unknown model and AssetError when the weights that perception needs were not pulled.
+        `cache=False` keeps no observation on disk after the report is gone. `path="text"` gives the model measured evidence
+        lines only, no soft tokens.
+        Raises ConfigError for an unknown model and AssetError when weights that are needed were not pulled.
         """
-        if model not in MODELS:
-            raise ConfigError(f"unknown model '{model}': this version has {', '.join(MODELS)}")
         settings = settings or PerceptionSettings()
         for asset in ("face-landmarker", *(["whisper-base"] if settings.words else [])):
             assets.path(asset)
-        return cls(model, MODELS[model], settings, ObservationStore(assets.home() / "observations" if cache else None))
+        store = ObservationStore(assets.home() / "observations" if cache else None)
+        if model == composer.NAME:
+            return cls(composer.NAME, _composer, settings, store)
+        from emoreason.inference.loading import load_judge  # the model's libraries take seconds to import
 
-    def __call__(self, file: str | PathLike | Clip, progress: Progress | None = None) -> EmotionReport:
-        """Analyse one file. Raises MediaError when it cannot be read."""
+        judge = load_judge(model, path)
+        return cls(judge.name, judge, settings, store)
+
+    def __call__(
+        self, file: str | PathLike | Clip, progress: Progress | None = None, on_text: OnText | None = None
+    ) -> EmotionReport:
+        """Analyse one file. `on_text(segment, text)` follows the model's writing. Raises MediaError when it cannot be read."""
         started = time.perf_counter()
         clip = file if isinstance(file, Clip) else Clip(file)
         observation = observe(clip, self.settings, self.store, progress)
         thinking = time.perf_counter()
-        judged = self.judge(observation)
+        judged = self.judge(observation, clip, on_text)
         done = time.perf_counter()
         timings = {**observation.timings_s, "model": done - thinking, "total": done - started}
         return assemble(observation, judged, self._info(), timings)
@@ -64,6 +82,34 @@ class EmotionReasoner:
             except EmoReasonError as error:
                 yield error
 
+    def ask(self, report: EmotionReport, question: str, on_text: OnText | None = None) -> Explanation:
+        """A question about an analysed file, such as "Why not fear?"; every claim of the answer is checked.
+
+        It is about the surest segment of the clip's verdict. Raises ConfigError where no model is loaded, ValueError for an
+        empty question or a report without measurements, MediaError when the file cannot be read any more.
+        """
+        if self.judge is _composer:
+            raise ConfigError(f"'{composer.NAME}' composes verdicts and cannot answer questions: load a model, such as 'tiny'")
+        if not question.strip():
+            raise ValueError("the question is empty")
+        observation, clip = report.observation, Clip(report.source.path)
+        agreeing = [part for part in report.segments if part.verdict.emotion == report.verdict.emotion] or report.segments
+        segment = max(agreeing, key=lambda part: part.verdict.confidence or 0.0)
+        text = self.judge.answer(observation, clip, segment, question, on_text) or "The model gave no answer."
+        return explanation(text, observation, self.name, segment.start_s, segment.end_s)
+
     def _info(self) -> ModelInfo:
         settings = dumps(asdict(self.settings), sort_keys=True)
-        return ModelInfo(name=self.name, revision=__version__, config=sha256(settings.encode()).hexdigest()[:16])
+        if self.judge is _composer:
+            return ModelInfo(name=self.name, revision=__version__, config=_digest(settings))
+        return ModelInfo(
+            name=self.name,
+            revision=__version__,
+            weights_sha256=self.judge.weights_sha256,
+            config=_digest(settings + self.judge.model.config.to_json_string()),
+            path=self.judge.path,
+        )
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]

@@ -5,7 +5,7 @@ Letters: B batch, S prompt tokens, L candidate texts, C tokens of the longest on
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -59,7 +59,7 @@ class TransformersEngine:
     @torch.no_grad()
     def read(self, batch: Mapping[str, Any]) -> Prompt:
         """Raises ValueError when placeholders and encoder tokens disagree, or a prompt has fewer than two tokens."""
-        inputs = dict(batch)
+        inputs = {name: _on(value, self.model.device) for name, value in batch.items()}
         seen, heard = self.model.encode(inputs.pop("face", None), inputs.pop("voice", None))
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         if ids.shape[1] < 2:
@@ -148,6 +148,13 @@ class TransformersEngine:
         """Every token whose text holds a `<`: stops of a constrained text, by transformers' own stopping on token ids."""
         texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
         return {token for token, text in enumerate(texts) if "<" in text} - self._special
+
+
+def _on(value: Any, device: torch.device) -> Any:
+    """Tensors, and those inside the encoders' batches, on the model's device."""
+    if is_dataclass(value):
+        return replace(value, **{name: tensor.to(device) for name, tensor in vars(value).items()})
+    return value.to(device) if isinstance(value, Tensor) else value
 
 
 class TextStream(BaseStreamer):

@@ -43,15 +43,20 @@ def assemble(
     return report
 
 
-def _explanation(judgement: Judgement, observation: Observation, generator: str) -> schema.Explanation:
-    claims = check(judgement.text, observation)
+def explanation(text: str, observation: Observation, generator: str, start_s: float, end_s: float) -> schema.Explanation:
+    """`text` about start_s..end_s with each of its claims checked."""
+    claims = check(text, observation)
     return schema.Explanation(
-        text=judgement.text,
+        text=text,
         claims=claims,
         faithfulness=faithfulness(claims),
-        coverage=coverage(claims, observation, start_s=judgement.start_s, end_s=judgement.end_s),
+        coverage=coverage(claims, observation, start_s=start_s, end_s=end_s),
         generator=generator,
     )
+
+
+def _explanation(judgement: Judgement, observation: Observation, generator: str) -> schema.Explanation:
+    return explanation(judgement.text, observation, generator, judgement.start_s, judgement.end_s)
 
 
 def _person(person: Person, observation: Observation, judged: Judged) -> schema.PersonReport:

@@ -1,0 +1,74 @@
+"""From what the caller names, a checkpoint folder or a model file, to a judge."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers.utils import logging
+
+from emoreason.config import names, resolve
+from emoreason.errors import ConfigError
+from emoreason.inference.model_judge import EvidencePath, ModelJudge
+from emoreason.model.backbones import load_image_processor, load_tokenizer, sees_pictures
+from emoreason.model.config_file import load_config
+from emoreason.model.decode import TransformersEngine
+from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration, build
+from emoreason.model.processing import EmoReasonProcessor
+
+SEED = 0  # of parts without trained weights: an untrained model must at least repeat itself
+
+
+def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
+    """`source`: a folder that `save_pretrained` wrote, else a model file or the name of a shipped one (built, untrained).
+
+    Raises ConfigError naming what there is, and AssetError when a pinned weight was not pulled.
+    """
+    folder = Path(source).expanduser()
+    with _quiet():
+        model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*_untrained(source), None)
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars, which are the caller's to draw, and no warning of peft's that its reader can do nothing about."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            # peft 0.21 asks for a property that transformers 5.23 has renamed; can go with a peft that asks for the new one
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:
+    if missing := [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]:
+        raise ConfigError(f"{folder} is no checkpoint: {missing[0]} is missing; name the folder that training saved")
+    model = EmoReasonForConditionalGeneration.from_pretrained(folder)
+    with (folder / WEIGHTS).open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    return model, EmoReasonProcessor.from_pretrained(folder, model.config), weights
+
+
+def _untrained(source: str | Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor]:
+    try:
+        file = resolve("models", source)
+    except ConfigError as error:
+        known = ", ".join(["composer", *names("models")])
+        raise ConfigError(f"unknown model '{source}': known are {known}, a checkpoint folder, or a model file (.yaml)") from error
+    config = load_config(file)
+    if config.backbone is None:
+        raise ConfigError(f"{file}: a model file must name its backbone")
+    images = load_image_processor(config.backbone) if sees_pictures(config.language_config) else None
+    processor = EmoReasonProcessor(config, load_tokenizer(config.backbone), images)  # first: it numbers the special tokens
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        return build(config).eval(), processor

@@ -1,0 +1,229 @@
+"""The model as a judge: segments of an Observation through processor and model to what `report.assemble` takes.
+
+Letters: B segments of a batch, P persons, T frames of a segment, N frames of a track, K labels of a head, E the eight emotions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoreason.errors import ConfigError
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.media import Clip
+from emoreason.model import verdict
+from emoreason.model.decode import Engine, OnText
+from emoreason.model.fusion import Source, clip_evidence, fuse
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.prompt import answer_text, emotion_question, sanitize
+from emoreason.model.segment_input import SegmentInput
+from emoreason.perception.cues import cues as measured_cues
+from emoreason.perception.observation import Observation, Person
+from emoreason.perception.segments import Segment, segments
+from emoreason.report import affect
+from emoreason.report.composer import decide, main_person
+from emoreason.report.judgement import Judged, Judgement
+from emoreason.report.schema import SegmentReport
+
+EvidencePath = Literal["soft", "text"]
+FACE_HEAD, VOICE_HEAD = "emotion", "voice_emotion"
+BATCH = 4  # segments at a time: their crops and key-value caches are what fills the memory
+SCENES = 1  # pictures per segment, for a backbone that sees
+MOST_GAP_S = 0.5  # the course of a face is interpolated between judged frames no further apart than this
+CITED = 2  # segments whose texts make up the explanation of a longer clip
+UNTRAINED = "the model is untrained (encoders, connectors, heads): its verdicts and texts mean nothing yet"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One judged segment, its weight in the clip, and what the heads said, before calibration."""
+
+    judgement: Judgement
+    weight: float
+    speech_s: float
+    faces: dict[str, tuple[np.ndarray, Tensor, Tensor]]  # person -> times_s [T], logits [T, K], quality [T]; judged frames only
+    voice: Tensor | None  # [K] logits
+
+
+class ModelJudge:
+    """Judges an Observation as the composer does, by the model. `path`: "soft" = soft tokens and evidence lines, "text" =
+    evidence lines alone. `weights_sha256` is None for a model without a checkpoint."""
+
+    def __init__(
+        self,
+        model: EmoReasonForConditionalGeneration,
+        processor: EmoReasonProcessor,
+        engine: Engine,
+        name: str,
+        path: EvidencePath = "soft",
+        weights_sha256: str | None = None,
+    ):
+        """Raises ConfigError when a label of the model is not an emotion of the report."""
+        self.labels = tuple(model.config.labels)
+        if unknown := [label for label in self.labels if label not in EMOTIONS]:
+            raise ConfigError(f"model '{name}': label '{unknown[0]}' is none of {', '.join(EMOTIONS)}; reports need these")
+        self.model, self.processor, self.engine = model, processor, engine
+        self.name, self.path, self.weights_sha256 = name, path, weights_sha256
+        self.settings = verdict.VerdictSettings(**(model.config.verdict or {}))
+        self.scenes = SCENES if processor.pictures is not None and path == "soft" else 0
+
+    @torch.no_grad()
+    def __call__(self, observation: Observation, clip: Clip, on_text: OnText | None = None) -> Judged:
+        """`on_text(segment, text)` follows the writing."""
+        parts, spans, cues = [], segments(observation), measured_cues(observation)
+        question = emotion_question(self.labels)
+        for first in range(0, len(spans), BATCH):
+            some = spans[first : first + BATCH]
+            inputs = [self.processor.prepare(observation, span, clip, question, self.scenes, cues) for span in some]
+            follow = on_text and partial(_shifted, on_text, first)
+            parts += self._judge(observation, some, inputs, follow)
+        frames = {person.person: self._frames(person, parts) for person in observation.people}
+        judgements = [part.judgement for part in parts]
+        return Judged(
+            clip=judgements[0] if len(parts) == 1 else clip_judgement(observation, parts),
+            segments=judgements,
+            frames={name: values for name, values in frames.items() if values is not None},
+            people={person.person: self._person(person.person, parts) for person in observation.people},
+            voice=self._voice(parts),
+            generator=self.name,
+            notes=[] if self.model.config.trained else [UNTRAINED],
+        )
+
+    @torch.no_grad()
+    def answer(self, observation: Observation, clip: Clip, told: SegmentReport, question: str, on_text: OnText | None) -> str:
+        """The model's reply about a segment whose verdict was `told`, as the next turn of that conversation."""
+        given = self.processor.prepare(observation, Segment(told.start_s, told.end_s), clip, sanitize(question), self.scenes)
+        before = answer_text(sanitize(told.explanation.text), "", told.verdict.emotion)
+        given = replace(given, turns=((emotion_question(self.labels), before),))
+        batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
+        return verdict.finished(self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0])
+
+    def _judge(
+        self, observation: Observation, spans: Sequence[Segment], inputs: Sequence[SegmentInput], on_text: OnText | None
+    ) -> list[Part]:
+        """One batch of segments."""
+        batch = self.processor(inputs, soft=self.path == "soft", room=self.settings.most_tokens)
+        people = [person and person.person for person in (main_person(observation, span) for span in spans)]
+        prompt = self.engine.read(batch)
+        language = verdict.language_source(verdict.label_scores(self.engine, prompt, self.labels), self.labels, self.settings)
+        quality = None if batch.get("face") is None else _quality(inputs, people, batch["face"].frame_mask)
+        heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)  # [B]
+        heads = verdict.head_sources(self.model.heads, prompt.heads, quality, heard, self.settings.weights)
+        fused = fuse([language, *heads], EMOTIONS).exp().double().cpu().numpy()  # [B, E]
+        usable = [bool(given.persons or given.mel is not None or given.evidence) for given in inputs]
+        chances = [p if some else None for p, some in zip(fused, usable, strict=True)]
+        decided = [decide(observation, p) for p in chances]
+        emotions = [emotion for emotion, _ in decided]
+        answers = verdict.explain(self.engine, prompt, emotions, EMOTIONS, self.settings.most_tokens, on_text)
+        parts = []
+        for b, (span, given) in enumerate(zip(spans, inputs, strict=True)):
+            text = _told(answers[b].explanation, chances[b], *decided[b])
+            judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text)
+            faces = _faces(given, prompt.heads[FACE_HEAD][b]) if FACE_HEAD in prompt.heads else {}
+            voice = prompt.heads[VOICE_HEAD][b] if VOICE_HEAD in prompt.heads and bool(heard[b]) else None
+            speech_s = sum(span.overlap(*spoken) for spoken in observation.voice.spans) if observation.voice else 0.0
+            parts.append(Part(judgement, _weight(judgement, faces, speech_s), speech_s, faces, voice))
+        return parts
+
+    def _calibrated(self, name: str, logits: Tensor) -> np.ndarray:
+        """[..., E] what one head alone says, under a uniform prior."""
+        head = self.model.heads[name]
+        return fuse([Source(head.spec.labels, head.log_evidence(logits))], EMOTIONS).exp().double().cpu().numpy()
+
+    def _frames(self, person: Person, parts: Sequence[Part]) -> np.ndarray | None:
+        """[N, E]: the judged frames of a track, and between them as long as no gap is wider than MOST_GAP_S; NaN elsewhere."""
+        judged = [part.faces[person.person] for part in parts if person.person in part.faces]
+        if not judged:
+            return None
+        times, first = np.unique(np.concatenate([times for times, _, _ in judged]), return_index=True)
+        p = self._calibrated(FACE_HEAD, torch.cat([logits for _, logits, _ in judged]))[first]  # [n, E]
+        out = np.stack([np.interp(person.times_s, times, column) for column in p.T], axis=1)
+        after = np.searchsorted(times, person.times_s).clip(0, len(times) - 1)
+        before = np.searchsorted(times, person.times_s, side="right").clip(1) - 1
+        near = (times[after] - times[before] <= MOST_GAP_S) & (np.abs(times[before] - person.times_s) <= MOST_GAP_S)
+        out[~near] = np.nan
+        return out
+
+    def _person(self, name: str, parts: Sequence[Part]) -> np.ndarray | None:
+        judged = [part.faces[name] for part in parts if name in part.faces]
+        if not judged:
+            return None
+        logits, quality = torch.cat([logits for _, logits, _ in judged]), torch.cat([quality for _, _, quality in judged])
+        return self._calibrated(FACE_HEAD, clip_evidence(logits, quality, quality > 0)) if bool((quality > 0).any()) else None
+
+    def _voice(self, parts: Sequence[Part]) -> np.ndarray | None:
+        """Mean over segments, weighted by seconds of speech."""
+        heard = [part for part in parts if part.voice is not None and part.speech_s > 0]
+        if not heard:
+            return None
+        seconds = torch.tensor([part.speech_s for part in heard])[:, None]
+        logits = torch.stack([part.voice.cpu() for part in heard])  # [segments, K]
+        return self._calibrated(VOICE_HEAD, ((logits * seconds).sum(0) / seconds.sum()).to(heard[0].voice.device))
+
+
+def clip_judgement(observation: Observation, parts: Sequence[Part]) -> Judgement:
+    """Weighted mean of the segments' log-probabilities, as in the composer; told by the strongest segments that agree with it."""
+    whole = Segment(0.0, observation.source.duration_s)
+    person = main_person(observation, whole)
+    usable = [part for part in parts if part.judgement.probabilities is not None and part.weight > 0]
+    p = None
+    if usable:
+        logs = np.log(np.clip([part.judgement.probabilities for part in usable], 1e-6, 1))
+        p = np.exp(np.average(logs, axis=0, weights=[part.weight for part in usable]))
+        p /= p.sum()
+    emotion, reason = decide(observation, p)
+    agreeing = [part for part in usable if part.judgement.emotion == emotion] or usable
+    strongest = sorted(agreeing, key=lambda part: -part.weight)[:CITED]
+    texts = [part.judgement.text for part in sorted(strongest, key=lambda part: part.judgement.start_s)]
+    text = " ".join(texts) if texts else _told("", p, emotion, reason)
+    return Judgement(whole.start_s, whole.end_s, p, emotion, reason, person and person.person, text)
+
+
+def _shifted(on_text: OnText, first: int, row: int, text: str) -> None:
+    on_text(first + row, text)
+
+
+def _told(text: str, p: np.ndarray | None, emotion: str | None, reason: str | None) -> str:
+    """The model's text; what is missing when it abstains; the bare verdict where the model wrote nothing."""
+    if emotion is None:
+        return f"{'' if p is None else text} No emotion is named: {reason}.".strip()
+    return text or f"Taken together this appears as {emotion} (score {p[EMOTIONS.index(emotion)]:.2f})."
+
+
+def _quality(inputs: Sequence[SegmentInput], people: Sequence[str | None], mask: Tensor) -> Tensor:
+    """[B, P, T] quality of the frames that count for the verdict: those of its person."""
+    out = torch.zeros(mask.shape)
+    for b, (given, name) in enumerate(zip(inputs, people, strict=True)):
+        if name in given.persons:
+            row = given.persons.index(name)
+            values = torch.as_tensor(np.nan_to_num(given.quality[row]), dtype=torch.float32)  # [T]
+            out[b, row, : len(values)] = values
+    return out.to(mask.device) * mask
+
+
+def _faces(given: SegmentInput, logits: Tensor) -> dict[str, tuple[np.ndarray, Tensor, Tensor]]:
+    """Person -> times, logits and quality of the frames in which a face was judged; logits [P, T, K], possibly padded."""
+    faces = {}
+    for row, name in enumerate(given.persons):
+        valid = np.flatnonzero(given.frame_mask[row])
+        if len(valid):
+            quality = torch.as_tensor(np.nan_to_num(given.quality[row][valid]), dtype=logits.dtype, device=logits.device)
+            faces[name] = (given.times_s[row][valid].astype(float), logits[row, valid], quality)
+    return faces
+
+
+def _weight(judgement: Judgement, faces: dict[str, tuple[np.ndarray, Tensor, Tensor]], speech_s: float) -> float:
+    """How much was measured x how much was shown."""
+    if judgement.probabilities is None:
+        return 0.0
+    seconds = speech_s
+    if judgement.person in faces:
+        times, _, quality = faces[judgement.person]
+        seconds += affect.seen_s(times) * float(quality.mean())
+    length = max(judgement.end_s - judgement.start_s, 1e-3)
+    return min(max(seconds, 1e-3), length) * float(affect.expressed(judgement.probabilities))
