@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from families import FAMILIES, toy
-from samples import segment
+from model.families import FAMILIES, toy
+from model.samples import segment
 
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.decode import TransformersEngine
