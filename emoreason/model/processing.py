@@ -118,8 +118,9 @@ class EmoReasonProcessor:
 
     def _plain(self, answer: str) -> str:
         """Raises ValueError when an answer spells a control token, which would become one when it is encoded."""
-        if found := [token for token in self.tokenizer.all_special_tokens if token in answer]:
-            raise ValueError(f"an answer holds the control token {found[0]}; answers are plain text")
+        for token in self.tokenizer.added_tokens_decoder.values():
+            if token.special and token.content in answer:
+                raise ValueError(f"an answer holds the control token {token.content}; answers are plain text")
         return answer.strip()
 
     def _render(self, messages: list[dict[str, Any]], ask: bool = True) -> str:
