@@ -60,7 +60,8 @@ class EmoReasonConfig(PreTrainedConfig):
 
     backbone, voice, face: where the language model, the Whisper encoder and a pretrained face trunk come from ({"asset": name} or
     {"path": folder or hub id}; a trunk takes a path only); None = random weights of the configured size, saved whole. lora:
-    keyword arguments of peft.LoraConfig, targets by family when not given; None = no adapter. heads: HeadSpec fields.
+    keyword arguments of peft.LoraConfig, targets by family when not given; None = no adapter. dtype: of a loaded language model
+    (float32 when not given); encoders, connectors and heads stay in float32. heads: HeadSpec fields.
     *_token_ids: filled when the tokenizer is prepared. verdict: fields of
     model.verdict.VerdictSettings. trained: set by training when it saves; an untrained model says so in every report.
     """

@@ -194,7 +194,10 @@ def token_layout(config: EmoReasonConfig) -> Layout:
 
 def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
     """The model of a configuration: named sources are loaded, everything else is new. Raises AssetError, ConfigError."""
-    backbone = load_backbone(config.backbone, config.quantization) if config.backbone else new_backbone(config.language_config)
+    if config.backbone:
+        backbone = load_backbone(config.backbone, config.quantization, config.dtype or torch.float32)
+    else:
+        backbone = new_backbone(config.language_config)
     if config.special_token_ids and max(config.special_token_ids.values()) >= backbone.get_input_embeddings().weight.shape[0]:
         backbone.resize_token_embeddings(max(config.special_token_ids.values()) + 1, mean_resizing=False)
     model = EmoReasonForConditionalGeneration(config, backbone, config.voice and load_whisper(config.voice))

@@ -1,6 +1,7 @@
 """What does not depend on the backbone's family, shown on the smallest one."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from transformers import AutoConfig, AutoModel
 
 from emoreason.errors import ConfigError, EnvironmentProblem
 from emoreason.model import backbones
-from emoreason.model.backbones import load_backbone, lora_targets, new_backbone, picture_processor
+from emoreason.model.backbones import (
+    load_backbone,
+    load_image_processor,
+    load_tokenizer,
+    lora_targets,
+    new_backbone,
+    picture_processor,
+)
 from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration, build
 from emoreason.perception.regions import regions
 
@@ -178,7 +186,40 @@ def test_embeddings_grow_to_hold_our_tokens():
     assert build(settings).get_input_embeddings().weight.shape[0] == 504
 
 
+@pytest.mark.parametrize("name", ["llama", "qwen3_vl"])
+def test_the_language_model_may_be_in_half_precision(tmp_path, name):
+    processor, model = toy(FAMILIES[name])
+    model.backbone.save_pretrained(tmp_path)
+    processor.config.backbone, processor.config.dtype = {"path": str(tmp_path)}, torch.bfloat16
+    half = build(processor.config).eval()
+    half.load_state_dict({n: v for n, v in model.state_dict().items() if not n.startswith("backbone.")}, strict=False)
+    assert half.backbone.dtype == torch.bfloat16 and half.face_connector.length.dtype == torch.float32
+    batch = processor([segment(scenes=int(FAMILIES[name].sees))])
+    with torch.no_grad():
+        torch.testing.assert_close(half(**batch).logits.float(), model(**batch).logits, atol=0.02, rtol=0.05)
+
+
 # backbones
+
+
+@pytest.mark.parametrize(
+    "name",  # as the families' published preprocessor_config.json spell them
+    ["Qwen2VLImageProcessorFast", "Idefics3ImageProcessor", "SmolVLMImageProcessor", "GotOcr2ImageProcessorFast",
+     "LlavaOnevisionImageProcessor", "Gemma3ImageProcessor"],
+)  # fmt: skip
+def test_published_image_processors_load_without_torchvision(tmp_path, name):
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_processor_type": name, "image_mean": [0.1, 0.2, 0.3]}))
+    loaded = load_image_processor({"path": str(tmp_path)})
+    assert type(loaded).__name__ == name.removesuffix("Fast") + "Pil" and list(loaded.image_mean) == [0.1, 0.2, 0.3]
+
+
+def test_a_chat_template_beside_the_processor_is_found(tmp_path):
+    tokenizer = LLAMA.tokenizer()
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "{{ messages[0]['content'] }}!"}))
+    asked = [{"role": "user", "content": "hi"}]
+    assert load_tokenizer({"path": str(tmp_path)}).apply_chat_template(asked, tokenize=False) == "hi!"
 
 
 def test_unknown_families_say_what_to_do():
