@@ -28,7 +28,7 @@ from emoreason.perception.segments import Segment
 
 IGNORED = -100  # label of what is not supervised
 MAX_SIDE = 1280  # frames are cut from pictures at most this long, as perception saw them
-_PER_TOKEN = ("attention_mask", "mm_token_type_ids", "token_type_ids")  # 0 for all that we append or pad
+_PER_TOKEN = ("attention_mask", "mm_token_type_ids", "token_type_ids")
 _IMAGES = "preprocessor_config.json"
 
 
@@ -190,15 +190,14 @@ class EmoReasonProcessor:
 
     def _append(self, row: dict[str, list[int]], text: str, spoken: bool) -> None:
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        added = {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": ids if spoken else [IGNORED] * len(ids)}
         for name in row:
-            row[name] += ids if name == "input_ids" or (name == "labels" and spoken) else [_FILL.get(name, 0)] * len(ids)
-        row["attention_mask"][-len(ids) :] = [1] * len(ids)
+            row[name] += added.get(name, [0] * len(ids))
 
     def _padded(self, rows: list[list[int]], name: str, left: bool) -> Tensor:
-        longest = max(map(len, rows))
-        fill = self.tokenizer.pad_token_id if name == "input_ids" else _FILL.get(name, 0)
-        if fill is None:
-            fill = self.tokenizer.eos_token_id  # never attended to
+        tokenizer, longest = self.tokenizer, max(map(len, rows))
+        pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        fill = {"input_ids": pad, "labels": IGNORED}.get(name, 0)
         pads = [[fill] * (longest - len(row)) for row in rows]
         return torch.tensor([pad + row if left else row + pad for row, pad in zip(rows, pads, strict=True)])  # [B, S]
 
@@ -233,9 +232,6 @@ class EmoReasonProcessor:
         has_images = (Path(folder) / _IMAGES).is_file()
         images = AutoImageProcessor.from_pretrained(folder, backend="pil") if has_images else None
         return cls(config or EmoReasonConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), images)
-
-
-_FILL = {"labels": IGNORED}
 
 
 def _faces(inputs: Sequence[SegmentInput]) -> FaceBatch | None:
