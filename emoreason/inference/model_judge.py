@@ -35,6 +35,7 @@ FACE_HEAD, VOICE_HEAD = "emotion", "voice_emotion"
 BATCH = 4  # segments at a time: their crops and key-value caches are what fills the memory
 SCENES = 1  # pictures per segment, for a backbone that sees
 MOST_GAP_S = 0.5  # the course of a face is interpolated between judged frames no further apart than this
+SAME_S = 0.005  # segments keep times in single precision
 CITED = 2  # segments whose texts make up the explanation of a longer clip
 UNTRAINED = "the model is untrained (encoders, connectors, heads): its verdicts and texts mean nothing yet"
 
@@ -143,10 +144,12 @@ class ModelJudge:
         times, first = np.unique(np.concatenate([times for times, _, _ in judged]), return_index=True)
         p = self._calibrated(FACE_HEAD, torch.cat([logits for _, logits, _ in judged]))[first]  # [n, E]
         out = np.stack([np.interp(person.times_s, times, column) for column in p.T], axis=1)
-        after = np.searchsorted(times, person.times_s).clip(0, len(times) - 1)
+        after = np.searchsorted(times, person.times_s).clip(max=len(times) - 1)
         before = np.searchsorted(times, person.times_s, side="right").clip(1) - 1
-        near = (times[after] - times[before] <= MOST_GAP_S) & (np.abs(times[before] - person.times_s) <= MOST_GAP_S)
-        out[~near] = np.nan
+        since, until = person.times_s - times[before], times[after] - person.times_s
+        judged_itself = np.minimum(np.abs(since), np.abs(until)) <= SAME_S
+        between = (since >= 0) & (until >= 0) & (since + until <= MOST_GAP_S)
+        out[~(judged_itself | between)] = np.nan
         return out
 
     def _person(self, name: str, parts: Sequence[Part]) -> np.ndarray | None:
