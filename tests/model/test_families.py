@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+import transformers
 from model.families import FAMILIES, Family, toy
 from model.samples import segment
 
+from emoreason.model.backbones import PROCESSORS
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import SPECIAL_TOKENS
@@ -178,3 +180,24 @@ def test_merged_is_unmerged(toy_model):
         model.backbone = model.backbone.merge_and_unload()
         close(model(**batch).logits, before)
     assert not any("lora" in name or "trainable_tokens" in name for name, _ in model.backbone.named_parameters())
+
+
+@pytest.mark.parametrize(("name", "stock"), [("gemma3", "Gemma3Processor"), ("idefics3", "Idefics3Processor")])
+def test_a_prompt_with_pictures_alone_is_what_the_stock_processor_makes(name, stock):
+    """Those two families' processors have no video half, so the stock class runs without torchvision as it is."""
+    family = FAMILIES[name]
+    processor, _ = toy(family)
+    tokenizer, arguments = family.tokenizer(), PROCESSORS[name][1](processor.config.language_config)
+    theirs = getattr(transformers, stock)(
+        image_processor=family.image_processor(), tokenizer=tokenizer, chat_template=tokenizer.chat_template, **arguments
+    )
+    one = segment(2, scenes=2).without("face", "voice")
+    messages = processor.messages(one)
+    for part, scene in zip(messages[0]["content"], one.scenes, strict=False):
+        part["image"] = scene
+    expected = theirs.apply_chat_template(
+        messages, tokenize=True, add_generation_prompt=True, return_dict=True, processor_kwargs={"return_tensors": "pt"}
+    )
+    ours = processor([one])
+    assert ours["input_ids"].tolist() == expected["input_ids"].tolist()
+    torch.testing.assert_close(ours["pixel_values"], expected["pixel_values"])
