@@ -22,9 +22,10 @@ from emoreason.model.verdict import (
 )
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=[*FAMILIES, "llama with adapters", "qwen3_vl with adapters"])
 def parts(request):
-    return toy(FAMILIES[request.param])
+    name, _, adapted = request.param.partition(" with ")
+    return toy(FAMILIES[name], **({"lora": {"r": 2, "init_lora_weights": False}} if adapted else {}))
 
 
 @pytest.fixture(scope="module")
