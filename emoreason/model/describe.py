@@ -105,7 +105,7 @@ def example_lines() -> list[Evidence]:
         for name, kind in VOICE_CUES.items()
         for level in ("low", "high")
     ]
-    return [Evidence(f"{cue.modality[0]}{n % MOST_LINES + 1}", cue) for n, cue in enumerate([*faces, *voices])]
+    return [Evidence(f"{cue.modality[0]}{n % MOST_LINES + 1}", cue) for n, cue in enumerate([*faces, *voices])]  # ids repeat
 
 
 def evidence_tokens(processor: EmoReasonProcessor) -> tuple[float, int]:
@@ -119,11 +119,12 @@ def stated_segment(processor: EmoReasonProcessor, seconds: float = SECONDS) -> S
     rng, face = np.random.default_rng(0), processor.config.face_config
     bins = processor.config.voice_config.whisper_config.num_mel_bins
     lead, size = (1, face.max_frames), face.image_size
-    lines = example_lines()
+    examples = example_lines()
+    spread = examples[:: len(examples) // MOST_LINES][:MOST_LINES]
     return SegmentInput(
         question=emotion_question(EMOTIONS),
         persons=("p1",),
-        evidence=tuple(lines[:: len(lines) // MOST_LINES][:MOST_LINES]),
+        evidence=tuple(Evidence(f"{line.cue.modality[0]}{n}", line.cue) for n, line in enumerate(spread, start=1)),
         crops=rng.integers(0, 256, (*lead, 3, size, size), np.uint8),
         landmarks=rng.random((*lead, 478, 3), np.float32),
         **{name: np.zeros((*lead, width), np.float32) for name, width in (("blendshapes", 52), ("pose", 3), ("gaze", 2))},

@@ -108,5 +108,5 @@ Expressions are not inner states. Inferring emotions at work or in education is 
 def _origin(what: str, source: dict[str, str]) -> str:
     if "asset" in source:
         asset = assets.ASSETS[source["asset"]]
-        return f"- {what}: {asset.what} ({asset.licence})"
+        return f"- {asset.what} ({asset.licence})"
     return f"- {what}: {source['path']} (see there)"

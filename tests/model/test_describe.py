@@ -40,7 +40,8 @@ def test_soft_tokens_are_those_of_the_prompt(told):
 def test_the_stated_segment_has_the_most_lines_and_frames(told):
     processor, _, description = told
     inputs = stated_segment(processor, SECONDS)
-    assert len(inputs.evidence) == MOST_LINES and len({line.cue.cue for line in inputs.evidence}) > MOST_LINES // 2
+    assert len({line.id for line in inputs.evidence}) == len(inputs.evidence) == MOST_LINES
+    assert len({line.cue.cue for line in inputs.evidence}) > MOST_LINES // 2
     assert inputs.crops.shape[1] == description.frames == processor.config.face_config.max_frames
 
 

@@ -92,7 +92,7 @@ def test_the_readme_names_the_licences_of_its_sources():
     config.trained = True
     config.backbone, config.face = {"asset": "smollm2-135m"}, {"path": "some/trunk"}
     readme = exporting._readme(config, torch.nn.Identity())
-    assert "(Apache-2.0)" in readme and "some/trunk" in readme and "untrained" not in readme
+    assert "SmolLM2" in readme and "(Apache-2.0)" in readme and "some/trunk" in readme and "untrained" not in readme
 
 
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
