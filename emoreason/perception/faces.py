@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from emoreason.perception.settings import PerceptionSettings
 from emoreason.perception.shots import CutFinder, SceneChooser, Thumbnail, thumbnail
 from emoreason.perception.tracks import Sighting, Track, Tracker, look, shape
 
+T = TypeVar("T")
 LOOK_S = 0.5  # how often looks are measured while one face is followed undisturbed
 SEARCH_S, SEARCH_MOST_S = 0.5, 4.0  # pause between searches of a face-free shot: doubled after each one in vain
 DARK = 0.12  # mean luma below which a frame counts as dark
@@ -53,13 +55,37 @@ def read_faces(
         return FaceLog()
     reading = _Reading(settings, sink, still=clip.kind == "picture")
     try:
-        for frame, thumb in reading.prefetched(clip.sample(settings.fps, max_side=settings.max_side)):
-            reading.take(frame, thumb)
+        for seen in reading.seen(clip.sample(settings.fps, max_side=settings.max_side)):
+            reading.take(seen)
             if progress is not None:
-                progress(frame.time_s)
+                progress(seen.frame.time_s)
         return reading.finish()
     finally:
         reading.close()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame and what the video loop saw on it."""
+
+    frame: Frame
+    thumb: Thumbnail
+    new_shot: bool
+    meshes: Meshes
+
+
+def _ahead(items: Iterator[T], pool: ThreadPoolExecutor, waited: Callable[[float], None] | None = None) -> Iterator[T]:
+    """The items, each made in `pool` while the one before is in use. `waited` hears the seconds spent waiting for one."""
+    coming = pool.submit(next, items, None)
+    while True:
+        start = time.perf_counter()
+        item = coming.result()
+        if waited is not None:
+            waited(time.perf_counter() - start)
+        if item is None:
+            return
+        coming = pool.submit(next, items, None)
+        yield item
 
 
 class _Reading:
@@ -70,29 +96,30 @@ class _Reading:
         self._ledger, self._tracker, self._closer = Ledger(sink), Tracker(), SecondLook()
         self._loop = Landmarker(settings.max_faces) if still else VideoLoop(settings.max_faces)
         self._cut, self._scenes = CutFinder(), SceneChooser()
-        self._pool = ThreadPoolExecutor(1, "emoreason-frames")  # decodes ahead and measures behind the detector
+        self._pool = ThreadPoolExecutor(1, "emoreason-frames")  # decodes ahead of the detector and measures behind it
+        self._detecting = ThreadPoolExecutor(1, "emoreason-faces")
         self._times_s: list[float] = []
         self._frames: list[int] = []
         self._cuts_s: list[float] = []
         self._dark, self._decode_s = 0, 0.0
         self._next_look_s, self._next_search_s, self._search_s = 0.0, 0.0, SEARCH_S
 
-    def prefetched(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Thumbnail]]:
-        """Decode and shrink the next frame while this one is looked at."""
-        shrunk = ((frame, thumbnail(frame.image)) for frame in frames)
-        coming = self._pool.submit(next, shrunk, None)
-        while True:
-            start = time.perf_counter()
-            pair = coming.result()
-            self._decode_s += time.perf_counter() - start
-            if pair is None:
-                return
-            coming = self._pool.submit(next, shrunk, None)
-            yield pair
+    def seen(self, frames: Iterator[Frame]) -> Iterator[Seen]:
+        """Decode a frame while the detector looks at the one before, while the faces of the one before that get their tracks."""
+        shrunk = _ahead(((frame, thumbnail(frame.image)) for frame in frames), self._pool, self._waited)
+        return _ahead((self._see(frame, thumb) for frame, thumb in shrunk), self._detecting)
 
-    def take(self, frame: Frame, thumb: Thumbnail) -> None:
-        self._dark += thumb.brightness < DARK
+    def _see(self, frame: Frame, thumb: Thumbnail) -> Seen:
         new_shot = self._cut(thumb, frame.time_s)
+        meshes = self._first_look(frame.image) if self._still else self._loop(frame.image, frame.time_s, new_shot)
+        return Seen(frame, thumb, new_shot, distinct(meshes))
+
+    def _waited(self, seconds: float) -> None:
+        self._decode_s += seconds
+
+    def take(self, seen: Seen) -> None:
+        frame, thumb, new_shot = seen.frame, seen.thumb, seen.new_shot
+        self._dark += thumb.brightness < DARK
         self._scenes(thumb, frame.time_s, new_shot)
         if new_shot:
             self._cuts_s.append(frame.time_s)
@@ -101,12 +128,11 @@ class _Reading:
             self._search_s = SEARCH_S
         self._times_s.append(frame.time_s)
         self._frames.append(frame.index)
-        self._follow(frame, new_shot)
+        self._follow(frame, seen.meshes)
 
-    def _follow(self, frame: Frame, new_shot: bool) -> None:
-        """Find the faces of one frame and give each its track."""
+    def _follow(self, frame: Frame, meshes: Meshes) -> None:
+        """Give each face of one frame its track, and look again for those that are missing."""
         image, now = frame.image, frame.time_s
-        meshes = distinct(self._first_look(image) if self._still else self._loop(image, now, new_shot))
         found = [LOOP] * len(meshes)
         sightings = self._sightings(image, meshes, now)
         matches = self._tracker.match(sightings, now)
@@ -194,6 +220,7 @@ class _Reading:
         return tuple(Note(code, text) for code, holds, text in facts if holds)
 
     def close(self) -> None:
+        self._detecting.shutdown()
         self._pool.shutdown()
         self._loop.close()
         self._closer.close()
