@@ -4,6 +4,7 @@
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from emoreason.errors import EmoReasonError
 from emoreason.labels.action_units import AUS, SIDED_AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VOICE_CUES
@@ -196,4 +198,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(main()))
+    try:
+        print("\n".join(main()))
+    except EmoReasonError as error:
+        sys.exit(str(error))
