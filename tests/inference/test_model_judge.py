@@ -9,9 +9,10 @@ import torch
 from builders import even_times, write_media
 from model.families import FAMILIES, emoreason_config
 from observations import make_observation
+from PIL import Image
 
-from emoreason import EmotionReasoner
-from emoreason.errors import ConfigError
+from emoreason import EmotionReasoner, assets
+from emoreason.errors import AssetError, ConfigError
 from emoreason.inference import model_judge
 from emoreason.inference.loading import load_judge
 from emoreason.inference.model_judge import UNTRAINED, ModelJudge
@@ -243,3 +244,18 @@ def test_who_cannot_answer_says_so(judge, clip):
         EmotionReasoner.from_pretrained("composer").ask(report, "Why?")
     with pytest.raises(ValueError, match="empty"):
         reasoner_of(judge).ask(report, "  ")
+
+
+def test_the_shipped_tiny_model_runs_untrained(tmp_path):
+    """Real language model and Whisper under untrained encoders: one picture of the sample clip, from file to report."""
+    try:
+        assets.path("smollm2-135m")
+    except AssetError:
+        pytest.skip("the language model was not pulled: emoreason assets pull smollm2-135m")
+    sample = next(assets.path("sample-clip").glob("*.mp4"))
+    Image.fromarray(next(iter(Clip(sample).frames([13.0]))).image).save(tmp_path / "face.png")
+    reasoner = EmotionReasoner.from_pretrained("tiny", PerceptionSettings(words=False), cache=False)
+    report, again = reasoner(tmp_path / "face.png"), reasoner(tmp_path / "face.png")
+    assert UNTRAINED in report.warnings and (report.model.name, report.model.path) == ("tiny", "soft")
+    assert report.verdict.probabilities == again.verdict.probabilities and report.explanation == again.explanation
+    assert report.people[0].probabilities is not None and "<" not in report.explanation.text
