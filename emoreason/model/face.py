@@ -36,9 +36,10 @@ class FaceBatch:
                 raise ValueError(f"face batch: {name} must be {[*lead, *end]}, got {list(getattr(self, name).shape)}")
         if self.crops.shape[:4] != (*lead, 3) or self.crops.shape[-1] != self.crops.shape[-2]:
             raise ValueError(f"face batch: crops must be {[*lead, 3]} + a square, got {list(self.crops.shape)}")
-        measured = self.landmarks[self.frame_mask & self.mesh_mask]
-        if not torch.isfinite(measured).all():
-            raise ValueError("face batch: landmarks of frames marked as measured hold NaN or infinity; mask those frames")
+        measured = self.frame_mask & self.mesh_mask
+        for name in ("landmarks", "blendshapes", "pose", "gaze"):
+            if not torch.isfinite(getattr(self, name)[measured]).all():
+                raise ValueError(f"face batch: {name} of frames marked as measured hold NaN or infinity; mask those frames")
 
     def to(self, device: torch.device | str) -> "FaceBatch":
         return FaceBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})

@@ -94,20 +94,25 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         **backbone_inputs: Any,
     ) -> EmoReasonOutput:
         seen, heard = self.encode(face, voice)
-        with self.soft_tokens(input_ids, seen, heard):
+        with self.soft_tokens(input_ids, seen, heard), self._states_read() as states:
             out = self.backbone(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **backbone_inputs)
+        ends = prompt_ends(input_ids, attention_mask, labels)  # [B]
+        whole = states[0].shape[1] == input_ids.shape[1]  # `logits_to_keep` leaves only some of the states
+        read = states[0][torch.arange(len(ends), device=ends.device), ends] if whole else None  # [B, D]
         return EmoReasonOutput(
             loss=out.get("loss"),
             logits=out.logits,
             past_key_values=out.get("past_key_values"),
-            heads=self.head_logits(seen, heard),
+            heads=self.head_logits(seen, heard, read),
         )
 
     def encode(self, face: FaceBatch | None, voice: VoiceBatch | None) -> tuple[FaceOutput | None, VoiceOutput | None]:
         return (None if face is None else self.face(face)), (None if voice is None else self.voice(voice))
 
-    def head_logits(self, face: FaceOutput | None, voice: VoiceOutput | None) -> dict[str, Tensor]:
-        features = {"face": face and face.frames, "voice": voice and voice.pooled}
+    def head_logits(self, face: FaceOutput | None, voice: VoiceOutput | None, words: Tensor | None = None) -> dict[str, Tensor]:
+        """`words` [B, D]: the language model's state at the end of the prompt."""
+        words = None if words is None else words.to(self.face_connector.length.dtype)  # the backbone may be in half precision
+        features = {"face": face and face.frames, "voice": voice and voice.pooled, "words": words}
         live = {name: head for name, head in self.heads.items() if features.get(head.spec.part) is not None}
         return {name: head(features[head.spec.part]) for name, head in live.items()}
 
@@ -148,6 +153,16 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         finally:
             handle.remove()
 
+    @contextmanager
+    def _states_read(self) -> Iterator[list[Tensor]]:
+        """Catches what the output layer is given, [B, S, D]: the last states of whichever language model this is."""
+        caught: list[Tensor] = []
+        handle = self.backbone.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+        try:
+            yield caught
+        finally:
+            handle.remove()
+
     def get_input_embeddings(self) -> nn.Module:
         return self.backbone.get_input_embeddings()
 
@@ -185,6 +200,17 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         if name.startswith("face.trunk.model."):
             return self.config.face is not None
         return name.startswith("voice.encoder.") and self.config.voice is not None
+
+
+def prompt_ends(input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor:
+    """[B] index of the last prompt token: before the first supervised one, else the last that is attended to."""
+    steps = torch.arange(input_ids.shape[1], device=input_ids.device)
+    attended = steps.expand_as(input_ids) if attention_mask is None else torch.where(attention_mask > 0, steps, 0)
+    last = attended.amax(1)
+    if labels is None:
+        return last
+    supervised = labels != -100
+    return torch.where(supervised.any(1), (supervised.int().argmax(1) - 1).clamp_min(0), last)
 
 
 def token_layout(config: EmoReasonConfig) -> Layout:
