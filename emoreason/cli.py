@@ -222,7 +222,7 @@ def assets_list() -> int:
             assets.path(asset.name)
             state = "present"
         except AssetError:
-            state = "not used by this version yet" if asset.role == "later" else "absent"
+            state = "absent"
         print(f"{asset.name:18}{asset.size / 1e6:8.1f} MB  {asset.licence:16}{state:10}{asset.what}")
     return 0
 

@@ -178,7 +178,7 @@ def test_out_that_cannot_be_made_is_told_before_the_work(capfdbinary, tmp_path):
 def test_assets_commands(capfdbinary, tmp_path, monkeypatch):
     monkeypatch.setenv("EMOREASON_HOME", str(tmp_path / "home"))
     code, out, err = run(capfdbinary, "assets", "list")
-    assert code == 0 and "face-landmarker" in out and "Apache-2.0" in out and "not used by this version" in out
+    assert code == 0 and "face-landmarker" in out and "Apache-2.0" in out and "absent" in out
     code, out, err = run(capfdbinary, "assets", "verify", "sample-clip")
     assert code == 1 and out.startswith("missing") and "emoreason assets pull sample-clip" in err
     code, out, err = run(capfdbinary, "assets", "pull", "sample-clip", "--from", tmp_path)

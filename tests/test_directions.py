@@ -55,7 +55,8 @@ def test_every_folder_is_a_known_room():
 
 def test_the_reader_of_imports_sees_them(tmp_path):
     file = tmp_path / "x.py"
-    file.write_text("from emoreason import assets\ndef f():\n    import emoreason.cli\n    from emoreason.media.clip import Clip\n")
+    lines = ("from emoreason import assets", "def f():", "    import emoreason.cli", "    from emoreason.media.clip import Clip")
+    file.write_text("\n".join(lines))
     assert imports(file) == {"assets", "cli", "media"}
 
 

@@ -1,4 +1,4 @@
-"""Two small assets in real wheels, so that everything but the bytes is as with the big ones."""
+"""A small asset in real wheels, so that everything but the bytes is as with the big ones."""
 
 import hashlib
 import zipfile
@@ -37,4 +37,4 @@ def table(urls: tuple[str, ...] = ()) -> dict[str, assets.Asset]:
     body = assets.AssetFile("body.bin", hashlib.sha256(BODY).hexdigest(), len(BODY), ((one, "toy/a"), (two, "toy/b")), urls)
     config = assets.AssetFile("config.json", hashlib.sha256(CONFIG).hexdigest(), len(CONFIG), ((one, "toy/config.json"),))
     toy = assets.Asset("toy", "for tests", "none", (body,) if urls else (body, config))
-    return {"toy": toy, "toy-later": assets.Asset("toy-later", "for tests", "none", (body,), role="later")}
+    return {"toy": toy}

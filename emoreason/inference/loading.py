@@ -12,13 +12,11 @@ from transformers.utils import logging
 from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
 from emoreason.inference.model_judge import EvidencePath, ModelJudge
-from emoreason.model.backbones import load_image_processor, load_tokenizer, sees_pictures
-from emoreason.model.config_file import load_config
 from emoreason.model.decode import TransformersEngine
-from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration, build
+from emoreason.model.export import PARTS, open_export
+from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-
-SEED = 0  # of parts without trained weights: an untrained model must at least repeat itself
+from emoreason.model.untrained import untrained
 
 
 def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
@@ -50,12 +48,18 @@ def _quiet() -> Iterator[None]:
 
 
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:
+    """A folder that training saved, or an export of one."""
+    if (folder / PARTS / "config.json").is_file():
+        return *open_export(folder), _sha256(folder / PARTS / WEIGHTS)
     if missing := [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]:
         raise ConfigError(f"{folder} is no checkpoint: {missing[0]} is missing; name the folder that training saved")
     model = EmoReasonForConditionalGeneration.from_pretrained(folder)
-    with (folder / WEIGHTS).open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
-    return model, EmoReasonProcessor.from_pretrained(folder, model.config), weights
+    return model, EmoReasonProcessor.from_pretrained(folder, model.config), _sha256(folder / WEIGHTS)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _untrained(source: str | Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor]:
@@ -64,11 +68,4 @@ def _untrained(source: str | Path) -> tuple[EmoReasonForConditionalGeneration, E
     except ConfigError as error:
         known = ", ".join(["composer", *names("models")])
         raise ConfigError(f"unknown model '{source}': known are {known}, a checkpoint folder, or a model file (.yaml)") from error
-    config = load_config(file)
-    if config.backbone is None:
-        raise ConfigError(f"{file}: a model file must name its backbone")
-    images = load_image_processor(config.backbone) if sees_pictures(config.language_config) else None
-    processor = EmoReasonProcessor(config, load_tokenizer(config.backbone), images)  # first: it numbers the special tokens
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        return build(config).eval(), processor
+    return untrained(file)

@@ -24,9 +24,10 @@ from emoreason.model.prompt import answer_text, emotion_question, sanitize
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Observation, Person
+from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment, segments
 from emoreason.report import affect
-from emoreason.report.composer import decide, main_person
+from emoreason.report.composer import decide
 from emoreason.report.judgement import Judged, Judgement
 from emoreason.report.schema import SegmentReport
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,12 @@ from emoreason.labels.action_units import AUS, SIDED_AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.audio import RATE
-from emoreason.model.backbones import load_image_processor, load_tokenizer, sees_pictures
-from emoreason.model.config_file import load_config
-from emoreason.model.modeling import EmoReasonForConditionalGeneration, build
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import MOST_LINES, Evidence, emotion_question
 from emoreason.model.segment_input import SegmentInput, mel_of
 from emoreason.model.stages import PARTS, REST, PartRow, Stage, apply_stage, load_stage, part_of
+from emoreason.model.untrained import untrained
 from emoreason.perception.observation import Cue
 
 SECONDS = 5.0  # of the stated segment
@@ -87,14 +85,6 @@ def describe(
         frames=inputs.crops.shape[1],
         flops=count_flops(model, batch),
     )
-
-
-def load(name_or_path: str | Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor]:
-    """Of a model file. Raises ConfigError, AssetError."""
-    config = load_config(name_or_path)
-    images = load_image_processor(config.backbone) if sees_pictures(config.language_config) else None
-    processor = EmoReasonProcessor(config, load_tokenizer(config.backbone), images)  # first: it numbers the special tokens
-    return build(config).eval(), processor
 
 
 def example_lines() -> list[Evidence]:
@@ -194,7 +184,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
     parser.add_argument("--stage", help="stage file, or the name of a shipped one: count what it trains")
     options = parser.parse_args(arguments)
     stage = load_stage(options.stage) if options.stage else None
-    return describe(*load(options.model), stage).lines()
+    return describe(*untrained(options.model), stage).lines()
 
 
 if __name__ == "__main__":

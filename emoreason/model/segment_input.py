@@ -19,6 +19,7 @@ from emoreason.media.clip import Clip, Frame
 from emoreason.model.config import FaceConfig
 from emoreason.model.prompt import Evidence
 from emoreason.perception.observation import FOUND, Observation, Person
+from emoreason.perception.people import inside, main_person, people_in
 from emoreason.perception.regions import aligned_crop, crop_matrix
 from emoreason.perception.segments import Segment
 
@@ -89,35 +90,16 @@ class SegmentInput:
 
 
 def persons_in(observation: Observation, segment: Segment, most: int) -> list[Person]:
-    """The largest x longest faces of the segment, in that order; who speaks most is always among them."""
-
-    def spoken_s(person: Person) -> float:
-        return sum(segment.overlap(*span) for span in observation.speaking.get(person.person, ()))
-
-    ranked = sorted(observation.people, key=lambda person: (-_presence(person, segment), person.face_id))
-    ranked = [person for person in ranked if _presence(person, segment) > 0]
-    speaker = max(ranked, key=spoken_s, default=None)
-    if speaker in ranked[most:] and spoken_s(speaker) > 0:
-        return [*ranked[: most - 1], speaker]
-    return ranked[:most]
-
-
-def _presence(person: Person, segment: Segment) -> float:
-    """Size of the face in pixels, summed over the frames of the segment."""
-    boxes = person.boxes[_inside(person, segment)]
-    return float(np.sqrt(boxes[:, 2] * boxes[:, 3]).sum())
-
-
-def _inside(person: Person, segment: Segment) -> np.ndarray:
-    """[n] places in the person's series, those of the segment."""
-    return np.flatnonzero((person.times_s >= segment.start_s) & (person.times_s <= segment.end_s))
+    """The most present faces of the segment, in that order; the main person is always among them."""
+    ranked, main = people_in(observation, segment), main_person(observation, segment)
+    return [*ranked[: most - 1], main] if main in ranked[most:] else ranked[:most]
 
 
 def face_arrays(
     people: Sequence[Person], segment: Segment, clip: Clip, max_side: int, config: FaceConfig
 ) -> dict[str, np.ndarray]:
     """The face fields of SegmentInput: up to config.max_frames per person, evenly spread over the frames the person is in."""
-    chosen = [_spread(_inside(person, segment), config.max_frames) for person in people]
+    chosen = [_spread(inside(person, segment), config.max_frames) for person in people]
     frames, size = max((len(places) for places in chosen), default=0), config.image_size
     shape = (len(people), frames)
     out = {

@@ -10,6 +10,7 @@ import numpy as np
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Cue, Observation, Person
+from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment, segments
 from emoreason.report import affect, wording
 from emoreason.report.judgement import Judged, Judgement
@@ -39,20 +40,6 @@ def judge(observation: Observation) -> Judged:
         voice=None if voice is None else voice.p,
         generator=NAME,
     )
-
-
-def main_person(observation: Observation, segment: Segment) -> Person | None:
-    """Who speaks most in the span, else the largest x longest face."""
-
-    def speaks(person: Person) -> float:
-        return sum(segment.overlap(*span) for span in observation.speaking.get(person.person, ()))
-
-    def presence(person: Person) -> float:
-        inside = (person.times_s >= segment.start_s) & (person.times_s <= segment.end_s)
-        return float(np.sqrt(person.boxes[inside, 2] * person.boxes[inside, 3]).sum())
-
-    present = [person for person in observation.people if presence(person) > 0]
-    return max(present, key=lambda person: (speaks(person), presence(person), -person.face_id), default=None)
 
 
 def _judge_span(observation: Observation, segment: Segment, cues: list[Cue]) -> tuple[Judgement, float]:

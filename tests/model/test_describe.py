@@ -4,9 +4,10 @@ from model.families import FAMILIES, toy
 from emoreason import assets
 from emoreason.errors import AssetError
 from emoreason.model import describe as describing
-from emoreason.model.describe import describe, example_lines, load, stated_segment
+from emoreason.model.describe import describe, example_lines, stated_segment
 from emoreason.model.prompt import FACE, MOST_LINES, VOICE
 from emoreason.model.stages import load_stage
+from emoreason.model.untrained import untrained
 
 SECONDS = 1.0  # the toy Whisper hears two
 
@@ -86,7 +87,7 @@ def test_tiny_as_it_ships():
         assets.path("smollm2-135m"), assets.path("whisper-base")
     except AssetError as error:
         pytest.skip(str(error))
-    model, processor = load("tiny")
+    model, processor = untrained("tiny")
     rows = {row.part: row.total for row in describing._parts(model)}
     mean, most = describing.evidence_tokens(processor)
     assert processor.layout.face + processor.layout.voice <= 24

@@ -140,7 +140,7 @@ def _person(report: EmotionReport, person: PersonReport, measured: Person | None
         yield Row("emotion", "most likely", 22, _strip(emotions, duration, 22))
     frames = report.frame_probabilities.get(who)
     if measured is not None and frames is not None:
-        top = sorted(np.argsort(-frames.max(axis=0))[:MOST_EMOTIONS])
+        top = sorted(np.argsort(-np.nan_to_num(frames).max(axis=0))[:MOST_EMOTIONS])
         curves = [
             curve(measured.times_s, frames[:, k], duration, low=0, high=1, name=f"{who} {EMOTIONS[k]}", kind=f"e-{EMOTIONS[k]}")
             for k in top
@@ -225,7 +225,7 @@ def _legend(report: EmotionReport) -> Markup:
     shown = {e.emotion for p in report.people for e in p.emotions_over_time} | {s.verdict.emotion for s in report.segments}
     if report.frame_probabilities:
         for frames in report.frame_probabilities.values():
-            shown |= {EMOTIONS[k] for k in np.argsort(-frames.max(axis=0))[:MOST_EMOTIONS]}
+            shown |= {EMOTIONS[k] for k in np.argsort(-np.nan_to_num(frames).max(axis=0))[:MOST_EMOTIONS]}
     kinds = [(f"e-{emotion}", emotion) for emotion in EMOTIONS if emotion in shown]
     if any(person.action_units for person in report.people):
         kinds += [(f"er-{name}", f"{name} action unit") for name in LEVELS]
