@@ -94,7 +94,9 @@ def analyze(
         str | None, typer.Option(help=f"What to write with --out: {','.join(FORMATS)}; json,html when not given.")
     ] = None,
     columns: Annotated[str, typer.Option(help=f"Column names of csv and parquet: {' or '.join(COLUMNS)}.")] = "pyfeat",
-    model: Annotated[str, typer.Option(help="What judges the measurements.")] = "composer",
+    model: Annotated[
+        str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml) or its name.")
+    ] = "composer",
     fps: Annotated[
         float | None, typer.Option(min=0.1, max=240, help="Face samples per second (never more than the file has).")
     ] = None,

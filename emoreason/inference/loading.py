@@ -1,13 +1,9 @@
 """From what the caller names, a checkpoint folder or a model file, to a judge."""
 
 import hashlib
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from transformers.utils import logging
 
 from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
@@ -16,7 +12,7 @@ from emoreason.model.decode import TransformersEngine
 from emoreason.model.export import PARTS, open_export
 from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.untrained import untrained
+from emoreason.model.untrained import quiet_libraries, untrained
 
 
 def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
@@ -25,26 +21,11 @@ def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
     Raises ConfigError naming what there is, and AssetError when a pinned weight was not pulled.
     """
     folder = Path(source).expanduser()
-    with _quiet():
+    with quiet_libraries():
         model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*_untrained(source), None)
     if torch.cuda.is_available():
         model = model.to("cuda")
     return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars, which are the caller's to draw, and no warning of peft's that its reader can do nothing about."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            # peft 0.21 asks for a property that transformers 5.23 has renamed; can go with a peft that asks for the new one
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-            yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:

@@ -26,7 +26,7 @@ from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import MOST_LINES, Evidence, emotion_question
 from emoreason.model.segment_input import SegmentInput, mel_of
 from emoreason.model.stages import PARTS, REST, PartRow, Stage, apply_stage, load_stage, part_of
-from emoreason.model.untrained import untrained
+from emoreason.model.untrained import quiet_libraries, untrained
 from emoreason.perception.observation import Cue
 
 SECONDS = 5.0  # of the stated segment
@@ -184,7 +184,9 @@ def main(arguments: list[str] | None = None) -> list[str]:
     parser.add_argument("--stage", help="stage file, or the name of a shipped one: count what it trains")
     options = parser.parse_args(arguments)
     stage = load_stage(options.stage) if options.stage else None
-    return describe(*untrained(options.model), stage).lines()
+    with quiet_libraries():
+        model, processor = untrained(options.model)
+    return describe(model, processor, stage).lines()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """A model and its processor from a model file: named sources loaded, every other part new."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from transformers.utils import logging
 
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import load_image_processor, load_tokenizer, sees_pictures
@@ -23,3 +27,18 @@ def untrained(name_or_path: str | Path) -> tuple[EmoReasonForConditionalGenerati
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         return build(config).eval(), processor
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """No progress bars, which are the caller's to draw, and no warning of peft's that its reader can do nothing about."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            # peft 0.21 asks for a property that transformers 5.23 has renamed; can go with a peft that asks for the new one
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
