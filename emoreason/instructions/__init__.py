@@ -1,0 +1,1 @@
+"""From data sets to conversations: records, recipes, tasks, reasoning chains, mixtures."""
