@@ -31,6 +31,8 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Wheel:
+    """A wheel of the package registry, by exact version."""
+
     name: str
     version: str
     size: int  # bytes, to tell beforehand whether the disk has room

@@ -53,6 +53,8 @@ class VideoTrack:
 
 @dataclass(frozen=True)
 class AudioTrack:
+    """The sound stream that is read, as its packets told."""
+
     stream: int
     codec: str
     start_s: float  # of the first sample that is heard, on the file's own clock

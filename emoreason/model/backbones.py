@@ -58,6 +58,7 @@ def lora_targets(config: PreTrainedConfig) -> str:
 
 
 def sees_pictures(config: PreTrainedConfig) -> bool:
+    """Whether the family has a vision tower of its own."""
     return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 

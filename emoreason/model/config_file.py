@@ -153,6 +153,7 @@ def check_keys(values: Mapping[str, Any], known: Iterable[str], where: str, insi
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint naming the known word nearest to a mistyped one; empty where none is near."""
     known = list(known)
     near = get_close_matches(word, known, 1)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known) or 'none'}"

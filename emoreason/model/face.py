@@ -47,6 +47,8 @@ class FaceBatch:
 
 @dataclass
 class FaceOutput:
+    """What the encoder says of every person: per frame, and as tokens."""
+
     frames: Tensor  # [B, P, T, D] after the temporal encoder; 0 where masked
     tokens: Tensor  # [B, P, R + Q, D] region tokens, then dynamics tokens
     person_mask: Tensor  # [B, P] bool: seen in at least one frame

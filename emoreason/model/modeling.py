@@ -45,6 +45,8 @@ class EmoReasonOutput(ModelOutput):
 
 
 class EmoReasonForConditionalGeneration(PreTrainedModel):
+    """Encoders, connectors and heads around any backbone. Build one with `build` or `from_pretrained`."""
+
     config_class = EmoReasonConfig
     _supports_sdpa = True
     _no_split_modules = None
@@ -235,6 +237,7 @@ def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
 
 
 def new_trunk(face: FaceConfig) -> SmallTrunk | PretrainedTrunk:
+    """The vision trunk that the configuration names, with new or pretrained weights."""
     if face.trunk_config is None:
         return SmallTrunk(face.trunk_dim, face.image_size)
     return PretrainedTrunk(face.trunk_config, tuple(face.trunk_mean or (0.5,) * 3), tuple(face.trunk_std or (0.5,) * 3))

@@ -84,6 +84,7 @@ def user_text(
 
 
 def emotion_question(labels: Sequence[str]) -> str:
+    """The closed question, with its candidates in the given order."""
     return f"Which emotion is shown, and why? Choose from: {', '.join(labels)}."
 
 

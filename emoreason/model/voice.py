@@ -34,6 +34,8 @@ class VoiceBatch:
 
 @dataclass
 class VoiceOutput:
+    """What the encoder says of a voice: as tokens, and pooled for heads."""
+
     tokens: Tensor  # [B, Q + 1, D] pooled voice tokens, then one prosody token
     pooled: Tensor  # [B, 2 D] mean and deviation under the first query, for heads
     mask: Tensor  # [B] bool: there is a voice
@@ -97,6 +99,8 @@ class ProsodyToken(nn.Module):
 
 
 class VoiceEncoder(nn.Module):
+    """Whisper states mixed over layers and pooled to `tokens` tokens, and one token of measured prosody."""
+
     def __init__(self, encoder: WhisperEncoder, tokens: int = 4):
         super().__init__()
         self.encoder, dim = encoder, encoder.config.d_model

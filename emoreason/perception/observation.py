@@ -195,6 +195,8 @@ class Voice:
 
 @dataclass(frozen=True)
 class WordSegment:
+    """A piece of the transcript and when it was said."""
+
     start_s: float
     end_s: float
     text: str
@@ -202,6 +204,8 @@ class WordSegment:
 
 @dataclass(frozen=True)
 class Words:
+    """The transcript, in one language."""
+
     language: str
     language_probability: float
     segments: tuple[WordSegment, ...]

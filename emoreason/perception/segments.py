@@ -12,6 +12,8 @@ PAUSE_S = 0.3  # a shorter silence does not end a turn
 
 @dataclass(frozen=True)
 class Segment:
+    """A stretch of the clip, seconds."""
+
     start_s: float
     end_s: float
 

@@ -9,6 +9,8 @@ Progress = Callable[[str, float, float | None], None]  # stage, seconds done, se
 
 @dataclass(frozen=True)
 class PerceptionSettings:
+    """Sampling, limits and which parts run."""
+
     fps: float = 12.0  # face samples per second, never faster than the source
     max_faces: int = 4  # faces followed per frame
     max_side: int = 1280  # longer frames are scaled down before detection; boxes stay in original pixels

@@ -11,6 +11,8 @@ MIN_SHOT_S = 0.3  # flashes and strobes are no cuts
 
 @dataclass(frozen=True)
 class Thumbnail:
+    """A frame shrunk to what shot changes show in."""
+
     cells: np.ndarray  # [18, 32, 3] float32 in 0..1, each the mean of its area
     colours: np.ndarray  # [576, 3] the same, each channel sorted
 

@@ -169,6 +169,7 @@ def _remove(folder: Path) -> None:
 
 
 def save(folder: Path, observation: Observation) -> None:
+    """Write series and small parts into `folder`; the face shards are there already."""
     voice, words = observation.voice, observation.words
     series = {"sample_times_s": observation.sample_times_s, "sample_frames": observation.sample_frames}
     if voice:

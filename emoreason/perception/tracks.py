@@ -82,6 +82,8 @@ class Sighting:
 
 @dataclass(eq=False)
 class Track:
+    """One face followed over time: where it was last seen and how it looks."""
+
     last: Sighting
     last_s: float
     hits: int = 0

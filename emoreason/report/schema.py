@@ -43,10 +43,14 @@ Probabilities = Annotated[dict[Emotion, Probability], AfterValidator(_ordered)]
 
 
 class Part(BaseModel):
+    """Base of all parts: immutable, and no field that the schema does not name."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Source(Part):
+    """The analysed file. Sizes are those of the upright picture; `fps` is an average."""
+
     path: str
     sha256: str
     duration_s: Number
@@ -58,6 +62,8 @@ class Source(Part):
 
 
 class Verdict(Part):
+    """Which emotion is shown, how surely, or why none is named."""
+
     emotion: Emotion | None
     confidence: Probability | None
     abstained: bool
@@ -86,11 +92,15 @@ class Verdict(Part):
 
 
 class Span(Part):
+    """A stretch of time, seconds."""
+
     start_s: Number
     end_s: Number
 
 
 class AuEvent(Part):
+    """One activation of a unit: seconds, and its peak intensity 0..1."""
+
     onset_s: Number
     apex_s: Number
     offset_s: Number
@@ -98,6 +108,8 @@ class AuEvent(Part):
 
 
 class ActionUnitSummary(Part):
+    """All that was measured of one unit of one person; level, side and intensity are those of its strongest event."""
+
     au: str = Field(pattern=r"^AU\d\d$")
     name: str
     source: Literal["blendshape", "geometry", "model", "fused"]
@@ -110,11 +122,15 @@ class ActionUnitSummary(Part):
 
 
 class EmotionSpan(Span):
+    """A stretch in which one emotion leads, and its mean probability there."""
+
     emotion: Emotion
     confidence: Probability
 
 
 class PersonReport(Part):
+    """One person of the clip: when in view, speaking, and what the face shows."""
+
     person: str = Field(pattern=r"^p\d+$")
     face_id: int
     start_s: Number
@@ -127,6 +143,8 @@ class PersonReport(Part):
 
 
 class VoiceCueReport(Span):
+    """A vocal measurement and its level against the stated reference."""
+
     cue: str
     value: Number
     unit: str
@@ -134,6 +152,8 @@ class VoiceCueReport(Span):
 
 
 class VoiceReport(Part):
+    """What the voice shows, over all speech and per span."""
+
     person: str | None
     speech_s: Number
     emotion: Emotion | None
@@ -142,12 +162,16 @@ class VoiceReport(Part):
 
 
 class WordSegmentReport(Part):
+    """A piece of the transcript; whisperX's key names."""
+
     start: Number
     end: Number
     text: str
 
 
 class WordsReport(Part):
+    """The transcript."""
+
     language: str
     language_probability: Probability
     text: str
@@ -168,6 +192,8 @@ class Claim(Part):
 
 
 class Explanation(Part):
+    """Why, in plain language, and what became of each claim."""
+
     text: str
     claims: list[Claim]
     faithfulness: Probability | None = Field(None, description="supported / (supported + contradicted); null without such claims")
@@ -176,11 +202,15 @@ class Explanation(Part):
 
 
 class SegmentReport(Span):
+    """A stretch of the clip with a verdict of its own."""
+
     verdict: Verdict
     explanation: Explanation | None
 
 
 class ModelInfo(Part):
+    """Who judged. `path`: whether soft tokens or text evidence fed the answer."""
+
     name: str
     revision: str | None = None
     weights_sha256: str | None = None
@@ -189,6 +219,8 @@ class ModelInfo(Part):
 
 
 class Timings(Part):
+    """Seconds spent; 0 for what came from the cache."""
+
     decode: Number = 0.0
     faces: Number = 0.0
     voice: Number = 0.0

@@ -32,6 +32,8 @@ _PLACES = frozenset("left right center centre middle background front foreground
 
 @dataclass(frozen=True)
 class Code:
+    """An action unit named by its number."""
+
     cue: str
     side: str | None = None
     level: str | None = None
@@ -57,6 +59,8 @@ class Mark:
 
 @dataclass
 class Piece:
+    """A stretch of a sentence between separators, with its marks."""
+
     separator: str
     hard: bool
     i: int

@@ -122,6 +122,7 @@ def frame(part: str, move: str) -> str | None:
 
 
 def modality(cue: str) -> Modality:
+    """The modality that a cue belongs to."""
     if cue.startswith("AU") or cue in FACE_OTHER:
         return "face"
     if cue in VOICE_CUES or cue in VOICE_OTHER:

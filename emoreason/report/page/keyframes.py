@@ -32,6 +32,8 @@ class Box:
 
 @dataclass(frozen=True)
 class KeyFrame:
+    """A frame shown on the page, with the faces marked on it."""
+
     time_s: float
     jpeg: str  # base64
     width: int

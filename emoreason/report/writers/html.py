@@ -8,4 +8,5 @@ from emoreason.report.writers.options import Options
 
 
 def write_html(report: EmotionReport, path: Path, options: Options) -> None:
+    """The self-contained page."""
     path.write_text(page(report, key_frames=options.key_frames), encoding="utf-8")

@@ -7,4 +7,5 @@ from emoreason.report.writers.options import Options
 
 
 def write_json(report: EmotionReport, path: Path, options: Options) -> None:
+    """The report itself."""
     path.write_text(report.to_json(indent=1) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from emoreason.report.writers.options import Options
 
 
 def write_csv(report: EmotionReport, path: Path, options: Options) -> None:
+    """The frame table as text."""
     from pyarrow import csv
 
     with csv.CSVWriter(path, schema(options.columns)) as writer:

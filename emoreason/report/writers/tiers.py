@@ -13,6 +13,8 @@ _TOUCH_S = 0.02  # overlaps up to this come from rounding or smoothing: the earl
 
 @dataclass(frozen=True)
 class Interval:
+    """A labelled stretch of a tier, seconds."""
+
     start_s: float
     end_s: float
     text: str
@@ -20,6 +22,8 @@ class Interval:
 
 @dataclass(frozen=True)
 class Tier:
+    """A named row of intervals that do not overlap."""
+
     name: str
     participant: str | None
     intervals: tuple[Interval, ...]
