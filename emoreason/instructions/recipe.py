@@ -1,0 +1,271 @@
+"""Recipe: what a data set is and how its files become records. Data, not code: one YAML per set, checked when loaded.
+
+Every reader turns files into flat rows of named columns; `fields` says with templates what goes where. `{column}` is replaced
+by the column's text and `{column|filter}` by a filtered one: `stem` (file name without suffix), `lower`, `int` (no leading
+zeros), or a number of digits such as `05`.
+"""
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from emoreason.config import resolve
+from emoreason.errors import ConfigError
+from emoreason.labels.emotions import EMOTIONS
+
+Text = Annotated[str, Field(coerce_numbers_to_str=True)]  # YAML reads 01 as a number and a data set means "01"
+Paths = dict[Text, str | list[str]]  # split -> one file or several; the split is the column `split`
+SPLITS = ("train", "valid", "test")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Join(Strict):
+    """Columns of a table are added to each file: `key` is made from the file's columns, `on` from the table's."""
+
+    table: str
+    key: str
+    on: str
+
+
+class Files(Strict):
+    """Each file below the root whose whole relative path (forward slashes) fits `pattern`; its named groups are columns.
+
+    Covers a folder per class, and names that carry label and subject. `path` is a column too.
+    """
+
+    kind: Literal["files"]
+    pattern: str
+    join: Join | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"'{value}' is no regular expression: {error}") from error
+        return value
+
+
+class Table(Strict):
+    """Rows of csv/tsv/txt files. `columns` names them where the files have no header; `delimiter` is guessed from the suffix."""
+
+    kind: Literal["table"]
+    tables: Paths
+    columns: list[Text] | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8-sig"  # reads files with and without a byte order mark
+
+
+class Frames(Strict):
+    """One text file per video, one line per frame: `pattern` finds the files (groups are columns), `columns` splits a line.
+
+    `frame` counts from `first`; `header` lines are skipped; every `step`-th frame is kept.
+    """
+
+    kind: Literal["frames"]
+    pattern: str
+    columns: list[Text]
+    delimiter: str = ","
+    header: int = Field(0, ge=0)
+    first: int = 1
+    step: int = Field(1, ge=1)
+
+
+class Dialogue(Strict):
+    """Conversations: rows of a table grouped by `dialogue`, or the layout of ECF 1 (text), ECF 2 (json), RECCON, EmoryNLP.
+
+    `each: turn` makes a record per utterance with the whole dialogue around it, `each: dialogue` one per conversation.
+    Columns of a turn: dialogue, index, text, speaker, emotion, start, end, and whatever else the file has.
+    """
+
+    kind: Literal["dialogue"]
+    layout: Literal["table", "ecf", "ecf_json", "reccon", "emory"]
+    tables: Paths
+    each: Literal["turn", "dialogue"] = "turn"
+    columns: dict[Literal["dialogue", "index", "text", "speaker", "emotion", "start", "end"], str] = {}
+    delimiter: str | None = None
+    encoding: str = "utf-8-sig"
+
+
+class Json(Strict):
+    """A list in json or jsonl files (LLaVA, ms-swift, anything): nested values become columns such as `conversations.1.value`.
+
+    `items` is the dotted place of the list; for a dictionary of items each one's name is the column `key`.
+    """
+
+    kind: Literal["json"]
+    tables: Paths
+    items: str | None = None
+
+
+Reader = Annotated[Files | Table | Frames | Dialogue | Json, Field(discriminator="kind")]
+
+
+class Votes(Strict):
+    """Crowd votes: label -> column. Votes up to `floor` count as none; the label needs more than `majority` of the rest."""
+
+    columns: dict[Text, str]
+    floor: float = 0
+    majority: float = 0
+
+
+class ActionUnits(Strict):
+    """Either `columns`, a regular expression whose group is the unit's number, or `text` such as "R12+14" or "4_7_17".
+
+    `scale` is the largest intensity (1: presence only), `present_from` the smallest value that counts as present.
+    """
+
+    columns: str | None = None
+    text: str | None = None
+    scale: float = Field(1, gt=0)
+    present_from: float = 1
+
+    @model_validator(mode="after")
+    def _one(self) -> "ActionUnits":
+        if (self.columns is None) == (self.text is None):
+            raise ValueError("give either `columns` or `text`")
+        return self
+
+
+class Fields(Strict):
+    """Templates of what a record holds. Of a list of media paths the first that exists is taken; frames may be a glob."""
+
+    id: str
+    group: str
+    label: str | None = None
+    votes: Votes | None = None
+    open_labels: str | None = None  # separated by , ; / or written as a list
+    compound: str | None = None
+    sentiment: str | None = None
+    sentiment_score: str | None = None
+    valence: str | None = None
+    arousal: str | None = None
+    action_units: ActionUnits | None = None
+    transcript: str | None = None
+    language: str | None = None
+    person: str | None = None
+    explanation: str | None = None
+    explanation_source: Literal["human", "model"] = "human"
+    start_s: str | None = None
+    end_s: str | None = None
+    image: str | list[str] | None = None
+    video: str | list[str] | None = None
+    audio: str | list[str] | None = None
+    frames: str | None = None
+
+
+class Splits(Strict):
+    """Which split a row belongs to: the text of `of` is looked up in `members`; what is not listed goes to `rest`.
+
+    With `folds` the text is first replaced by int(sha256(text)) % folds, so that a subject's fold never depends on the others.
+    """
+
+    of: str = "{split}"
+    folds: int | None = Field(None, ge=2)
+    members: dict[Text, list[Text]] = {}
+    rest: Text | None = None
+
+
+class Scheme(Strict):
+    """The data set's own labels, and the canonical emotion each stands for (null: none)."""
+
+    name: str
+    labels: list[Text]
+    crosswalk: dict[Text, str | None] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> "Scheme":
+        strange = [label for label in self.crosswalk if label not in self.labels]
+        if strange:
+            raise ValueError(f"crosswalk names {strange[0]!r}, which is none of the labels {', '.join(self.labels)}")
+        wrong = [word for word in self.crosswalk.values() if word is not None and word not in EMOTIONS]
+        if wrong:
+            raise ValueError(f"crosswalk leads to {wrong[0]!r}; canonical emotions are {', '.join(EMOTIONS)}")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a label is listed twice")
+        return self
+
+
+class Leaks(Strict):
+    """What is allowed across splits, and why. Of identical media only the copy in the split named first stays."""
+
+    identical_media: list[Text] | None = None
+    groups: Literal["allowed"] | None = None
+    why: str
+
+
+class Recipe(Strict):
+    """One data set. `folder` is its place below the data root; `values` rewrites columns; `only` keeps rows with those values."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    source: str
+    licence: str
+    terms: str
+    layout: str
+    folder: str
+    faces: Literal["cropped", "full", "none"]
+    reader: Reader
+    values: dict[str, dict[Text, Text]] = {}
+    only: dict[str, list[Text]] = {}
+    missing: list[Text] = [""]  # what the files write for "not known"
+    ranges: dict[Literal["valence", "arousal", "sentiment_score"], tuple[float, float]] = {}
+    fields: Fields
+    splits: Splits = Splits()
+    scheme: Scheme | None = None
+    metric: str
+    expected: dict[Text, int] = {}
+    leaks: Leaks | None = None
+    media_optional: bool = False  # the labels are of use without the media, too (dialogue text)
+    unsure: list[str] = []
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Recipe":
+        if (self.fields.label or self.fields.votes) and self.scheme is None:
+            raise ValueError("`fields` has labels: say their scheme (name, labels, crosswalk)")
+        strange = [label for label in (self.fields.votes.columns if self.fields.votes else ()) if label not in self.scheme.labels]
+        if strange:
+            raise ValueError(f"votes for {strange[0]!r}, which is none of the scheme's labels")
+        return self
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """A recipe file, or the shipped one of that name. ConfigError names file, key and the nearest key there is."""
+    path = resolve("recipes", name_or_path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of keys, not {type(values).__name__}")
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one line; a key nobody knows comes with its nearest neighbour."""
+    first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]  # a typo also makes its key "missing"
+    place = [str(part) for part in first["loc"]]
+    where = ".".join(place) or "recipe"
+    if first["type"] == "extra_forbidden":
+        known = _keys(place[:-1])
+        near = get_close_matches(place[-1], known, 1, cutoff=0.4)
+        return f"no key '{where}'; " + (f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}")
+    return f"'{where}': {first['msg']}"
+
+
+def _keys(place: list[str]) -> list[str]:
+    """Keys of the model at `place`; the parts are named after the classes."""
+    nested = {"fields": Fields, "votes": Votes, "action_units": ActionUnits, "splits": Splits, "scheme": Scheme, "leaks": Leaks,
+              "join": Join, "files": Files, "table": Table, "frames": Frames, "dialogue": Dialogue, "json": Json}
+    return list((nested[place[-1]] if place else Recipe).model_fields)
