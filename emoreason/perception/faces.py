@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from emoreason.media import Clip, Frame
-from emoreason.perception.landmarker import Landmarker, Meshes
+from emoreason.perception.landmarker import Meshes, still_landmarker
 from emoreason.perception.loop import VideoLoop
 from emoreason.perception.observation import Note
 from emoreason.perception.rows import LOOP, SECOND, SMALL_PX, Counts, Ledger, Rows, mesh_rows, whole_picture_row
@@ -94,7 +94,7 @@ class _Reading:
     def __init__(self, settings: PerceptionSettings, sink: Callable[[Rows], None], still: bool) -> None:
         self._settings, self._still = settings, still
         self._ledger, self._tracker, self._closer = Ledger(sink), Tracker(), SecondLook()
-        self._loop = Landmarker(settings.max_faces) if still else VideoLoop(settings.max_faces)
+        self._loop = still_landmarker(settings.max_faces) if still else VideoLoop(settings.max_faces)
         self._cut, self._scenes = CutFinder(), SceneChooser()
         self._pool = ThreadPoolExecutor(1, "emoreason-frames")  # decodes ahead of the detector and measures behind it
         self._detecting = ThreadPoolExecutor(1, "emoreason-faces")
@@ -222,7 +222,8 @@ class _Reading:
     def close(self) -> None:
         self._detecting.shutdown()
         self._pool.shutdown()
-        self._loop.close()
+        if not self._still:
+            self._loop.close()
         self._closer.close()
 
 

@@ -154,6 +154,13 @@ class Landmarker:
         self.close()
 
 
+@lru_cache(maxsize=8)
+def still_landmarker(faces: int = 1, confidence: float = 0.5, presence: float = 0.5) -> Landmarker:
+    """A landmarker for single pictures, kept for the life of the process: it has no memory, and making one takes longer than
+    a small face crop does. Not to be closed."""
+    return Landmarker(faces, confidence=confidence, presence=presence)
+
+
 class BoxDetector:
     """The bundle's face detector alone: cheaper than a mesh, several faces, boxes only."""
 

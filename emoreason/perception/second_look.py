@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from emoreason.perception.landmarker import BoxDetector, Landmarker, Meshes
+from emoreason.perception.landmarker import BoxDetector, Landmarker, Meshes, still_landmarker
 
 _VIEW = 256  # side of the enlarged view: the mesh network's own input size
 _GREY, _BLACK = 128, 0
@@ -128,8 +128,8 @@ class SecondLook:
         return Meshes.none()
 
     def close(self) -> None:
-        for task in self._tasks.values():
-            task.close()
+        if "boxes" in self._tasks:
+            self._tasks["boxes"].close()
         self._tasks.clear()
 
     def _view(
@@ -161,8 +161,8 @@ class SecondLook:
     def _task(self, name: str) -> Landmarker | BoxDetector:
         if name not in self._tasks:
             make = {
-                "sure": lambda: Landmarker(),
-                "weak": lambda: Landmarker(confidence=0.1, presence=0.1),
+                "sure": lambda: still_landmarker(),
+                "weak": lambda: still_landmarker(confidence=0.1, presence=0.1),
                 "boxes": lambda: BoxDetector(0.3),
             }
             self._tasks[name] = make[name]()

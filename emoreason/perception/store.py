@@ -100,9 +100,12 @@ def key(source: Source, settings: Mapping[str, Any]) -> str:
 
 
 class ObservationStore:
-    """`root=None` keeps nothing: the shards go to a temporary folder that vanishes with the Observation."""
+    """`root=None` keeps nothing: the shards go to a temporary folder that vanishes with the Observation.
 
-    def __init__(self, root: Path | None, limit_bytes: int = 2 << 30):
+    `limit_bytes=None` never drops anything: for a whole data set, where looking for what to drop would cost more each time.
+    """
+
+    def __init__(self, root: Path | None, limit_bytes: int | None = 2 << 30):
         self.root, self.limit_bytes = root, limit_bytes
         if root is not None:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -139,7 +142,8 @@ class ObservationStore:
                 _remove(folder)
             scratch.rename(folder)
             kept = load(folder, observation.source)
-            self._evict(keep=folder)
+            if self.limit_bytes is not None:
+                self._evict(keep=folder)
         return replace(kept, timings_s=observation.timings_s)
 
     def _evict(self, keep: Path) -> None:

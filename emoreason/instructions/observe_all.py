@@ -1,0 +1,230 @@
+"""Observations of all media of a data set: several processes, bounded memory, and what is in the store already is not redone.
+
+A file that cannot be measured is one line of `failures.jsonl`; so is one that ends the process that reads it.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from emoreason.errors import AssetError, ConfigError, EnvironmentProblem
+from emoreason.instructions.record import Record
+from emoreason.media import Clip
+from emoreason.perception.observation import Observation
+from emoreason.perception.observe import observe
+from emoreason.perception.settings import PerceptionSettings
+from emoreason.perception.store import ObservationStore
+
+Roots = Path | Mapping[str, Path]  # one data set's root, or of each data set by name for records put together from several
+Progress = Callable[[int, int], None]  # files done, files in all
+
+_CHUNK = 8  # files handed to a process at a time
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to be measured, and how."""
+
+    path: str
+    settings: PerceptionSettings
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file that could not be measured: one line of `failures.jsonl`."""
+
+    path: str
+    stage: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one file came to. `cached`: it had been measured before."""
+
+    path: str
+    cached: bool
+    faces: int = 0
+    sound_s: float = 0.0
+
+
+@dataclass
+class Tally:
+    """The whole run. Speeds count what was measured now, not what was found in the store."""
+
+    files: int = 0
+    cached: int = 0
+    failed: int = 0
+    faces: int = 0
+    sound_s: float = 0.0
+    elapsed_s: float = 0.0
+
+    def add(self, outcome: Measured | Unread) -> None:
+        self.files += 1
+        if isinstance(outcome, Unread):
+            self.failed += 1
+        elif outcome.cached:
+            self.cached += 1
+        else:
+            self.faces += outcome.faces
+            self.sound_s += outcome.sound_s
+
+
+def data_store(folder: Path) -> ObservationStore:
+    """A store that keeps everything: a data set is observed to be read again in every epoch."""
+    return ObservationStore(folder, limit_bytes=None)
+
+
+def settings_of(record: Record, words: bool = True) -> PerceptionSettings:
+    """How the media of a record are measured. `words=False` for sets whose speech says nothing, or is transcribed already."""
+    return PerceptionSettings(
+        cropped_faces=True if record.cropped_face else None, words=words and record.transcript is None, language=record.language
+    )
+
+
+def files_of(record: Record, roots: Roots) -> list[Path]:
+    """All files of a record: video or pictures first, sound last. Raises ConfigError for a data set without a root."""
+    media = record.media
+    paths = [media.video, media.image, *media.frames, media.audio] if media else []
+    return [_located(path, roots) for path in dict.fromkeys(paths) if path]
+
+
+def _located(path: str, roots: Roots) -> Path:
+    if isinstance(roots, Path):
+        return roots / path
+    dataset, _, rest = path.partition("/")
+    if dataset not in roots:
+        raise ConfigError(f"'{path}': no root is known for data set '{dataset}' (known: {', '.join(sorted(roots)) or 'none'})")
+    return roots[dataset] / rest
+
+
+def jobs_of(records: Iterable[Record], roots: Roots, words: bool = True) -> list[Job]:
+    """Each file once: utterances of one video share its observation."""
+    jobs = {}
+    for record in records:
+        settings = settings_of(record, words)
+        for path in files_of(record, roots):
+            jobs.setdefault((str(path), settings), Job(str(path), settings))
+    return list(jobs.values())
+
+
+def find(record: Record, roots: Roots, store: ObservationStore, words: bool = True) -> Observation | None:
+    """The stored observation of a record. Sound from a file of its own is joined to the pictures; of several pictures (a
+    sequence) it is that of the last, which shows what the label says. None if a file was not measured or cannot be read.
+    """
+    settings, media = settings_of(record, words).to_dict(), record.media
+    if media is None:
+        return None
+    shown = media.video or media.image or (media.frames[-1] if media.frames else None)
+    wanted = [_located(path, roots) for path in (shown, media.audio) if path]
+    if not all(path.is_file() for path in wanted):
+        return None
+    found = [store.find(Clip(path).source, settings) for path in wanted]
+    if None in found:
+        return None
+    return found[0] if len(found) == 1 else joined(*found)
+
+
+def joined(face: Observation, voice: Observation) -> Observation:
+    """Pictures of one file with the sound of another, as if they had been one. A still is shown as long as the voice lasts."""
+    heard = {"duration_s": max(face.source.duration_s, voice.source.duration_s), "has_audio": True}
+    notes = [note for note in face.notes if note.code != "no_audio"]
+    return replace(
+        face,
+        source=replace(face.source, **heard),
+        voice=voice.voice,
+        words=voice.words,
+        notes=(*notes, *(note for note in voice.notes if note not in notes and note.code != "no_face")),
+    )
+
+
+def observe_all(
+    jobs: list[Job], store: Path, workers: int = 2, failures: Path | None = None, progress: Progress | None = None
+) -> Tally:
+    """Measure what is not yet in the store folder. Started again after an interruption it goes on where it was.
+
+    `workers=1` works in this process. Raises AssetError or EnvironmentProblem, which would be true of every file.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers is {workers}; give 1 or more")
+    tally, started = Tally(), time.perf_counter()
+    outcomes = _here(jobs, store) if workers == 1 else _spread(jobs, store, workers)
+    lines = open(failures, "w", encoding="utf-8") if failures is not None else None
+    try:
+        for outcome in outcomes:
+            tally.add(outcome)
+            if lines is not None and isinstance(outcome, Unread):
+                lines.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+                lines.flush()
+            if progress is not None:
+                progress(tally.files, len(jobs))
+    finally:
+        if lines is not None:
+            lines.close()
+    tally.elapsed_s = time.perf_counter() - started
+    return tally
+
+
+def _here(jobs: Iterable[Job], store: Path) -> Iterator[Measured | Unread]:
+    kept = data_store(store)
+    return (_measure(job, kept) for job in jobs)
+
+
+def _measure_chunk(jobs: list[Job], store: Path) -> list[Measured | Unread]:
+    return list(_here(jobs, store))
+
+
+def _measure(job: Job, store: ObservationStore) -> Measured | Unread:
+    try:
+        clip = Clip(job.path)
+        if store.find(clip.source, job.settings.to_dict()) is not None:
+            return Measured(job.path, cached=True)
+        observation = observe(clip, job.settings, store)
+    except (AssetError, EnvironmentProblem):
+        raise
+    except Exception as error:  # one of thousands: it is listed with its reason, and the rest goes on
+        return Unread(job.path, "observe", type(error).__name__, str(error))
+    sound_s = observation.source.duration_s if observation.source.has_audio else 0.0
+    return Measured(job.path, False, len(observation.faces), sound_s)
+
+
+def _spread(jobs: list[Job], store: Path, workers: int) -> Iterator[Measured | Unread]:
+    """Chunks in processes of their own, in order. When a process dies, what may have been under way is done again one by one,
+    so that the file at fault is known by itself."""
+    chunks = deque(jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK))
+    while chunks:
+        pool = _pool(workers)
+        try:
+            for future in [pool.submit(_measure_chunk, chunk, store) for chunk in chunks]:
+                outcomes = future.result()
+                chunks.popleft()
+                yield from outcomes
+        except BrokenProcessPool:
+            yield from _one_by_one([job for _ in range(min(len(chunks), 2 * workers)) for job in chunks.popleft()], store)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _one_by_one(jobs: list[Job], store: Path) -> Iterator[Measured | Unread]:
+    pool = _pool(1)
+    try:
+        for job in jobs:
+            try:
+                yield from pool.submit(_measure_chunk, [job], store).result()
+            except BrokenProcessPool:
+                yield Unread(job.path, "observe", "BrokenProcessPool", "the process that read this file died of it")
+                pool = _pool(1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Spawned: the networks' threads do not survive a fork."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
