@@ -37,12 +37,14 @@ class Join(Strict):
 class Files(Strict):
     """Each file below the root whose whole relative path (forward slashes) fits `pattern`; its named groups are columns.
 
-    Covers a folder per class, and names that carry label and subject. `path` is a column too.
+    Covers a folder per class, and names that carry label and subject. `path` is a column too, and so is the content of
+    `sidecars`: column -> template of a small txt or npy file beside each picture.
     """
 
     kind: Literal["files"]
     pattern: str
     join: Join | None = None
+    sidecars: dict[str, str] = {}
 
     @field_validator("pattern")
     @classmethod
@@ -55,12 +57,16 @@ class Files(Strict):
 
 
 class Table(Strict):
-    """Rows of csv/tsv/txt files. `columns` names them where the files have no header; `delimiter` is guessed from the suffix."""
+    """Rows of csv/tsv/txt files. `columns` names them where the files have no header.
+
+    `delimiter` follows from the suffix when not given; `quoted: false` takes quotation marks as text.
+    """
 
     kind: Literal["table"]
     tables: Paths
     columns: list[Text] | None = None
     delimiter: str | None = None
+    quoted: bool = True
     encoding: str = "utf-8-sig"  # reads files with and without a byte order mark
 
 
@@ -141,6 +147,7 @@ class Fields(Strict):
     id: str
     group: str
     label: str | None = None
+    label_separator: str | None = None  # several labels in one cell share equally
     votes: Votes | None = None
     open_labels: str | None = None  # separated by , ; / or written as a list
     compound: str | None = None
@@ -175,17 +182,21 @@ class Splits(Strict):
 
 
 class Scheme(Strict):
-    """The data set's own labels, and the canonical emotion each stands for (null: none)."""
+    """The data set's own labels, and the canonical emotion each stands for (null: none).
+
+    `words` turns what the files write into a label.
+    """
 
     name: str
     labels: list[Text]
+    words: dict[Text, Text] = {}
     crosswalk: dict[Text, str | None] = {}
 
     @model_validator(mode="after")
     def _known(self) -> "Scheme":
-        strange = [label for label in self.crosswalk if label not in self.labels]
+        strange = [label for label in (*self.crosswalk, *self.words.values()) if label not in self.labels]
         if strange:
-            raise ValueError(f"crosswalk names {strange[0]!r}, which is none of the labels {', '.join(self.labels)}")
+            raise ValueError(f"the scheme names {strange[0]!r}, which is none of the labels {', '.join(self.labels)}")
         wrong = [word for word in self.crosswalk.values() if word is not None and word not in EMOTIONS]
         if wrong:
             raise ValueError(f"crosswalk leads to {wrong[0]!r}; canonical emotions are {', '.join(EMOTIONS)}")

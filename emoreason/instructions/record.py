@@ -130,8 +130,8 @@ class Record(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Record":
-        if self.media is None and not self.turns and not self.transcript:
-            raise ValueError(f"record {self.id}: neither media nor words")
+        if self.media is None and not self.turns and not self.transcript and not self.explanation:
+            raise ValueError(f"record {self.id}: neither media nor words nor an explanation")
         indices = [i for cause in self.causes for i in (cause.effect, cause.cause)]
         indices += [] if self.target_turn is None else [self.target_turn]
         if indices and max(indices) >= len(self.turns):

@@ -1,0 +1,74 @@
+"""Rows made from file names and from per-video frame lists."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.readers.row import Failure, Row, fill
+from emoreason.instructions.readers.tables import delimited, read_text
+from emoreason.instructions.recipe import Files, Frames, Join
+
+
+def matching(root: Path, pattern: str) -> list[tuple[str, dict[str, str]]]:
+    """(relative path, named groups) in order of the paths. ConfigError where nothing fits: the layout is another one."""
+    expression, found, seen = re.compile(pattern), [], ""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            match = expression.fullmatch(path)
+            seen = seen or path
+            if match:
+                found.append((path, {key: value or "" for key, value in match.groupdict().items()}))
+    if not found:
+        raise ConfigError(f"{root}: no file fits the recipe's pattern {pattern} (there is, for one, '{seen}'); see its layout")
+    return sorted(found)
+
+
+def file_rows(reader: Files, root: Path, dataset: str) -> Iterator[Row | Failure]:
+    """One row per file, with the columns of the joined table and of the sidecars."""
+    joined = _joined(reader.join, root) if reader.join else {}
+    for path, groups in matching(root, reader.pattern):
+        columns = {"path": path, **groups}
+        try:
+            if reader.join:
+                key = fill(reader.join.key, columns)
+                if key not in joined:
+                    raise ValueError(f"'{key}' is not in {reader.join.table}")
+                columns = joined[key] | columns
+            columns |= {name: _sidecar(root / fill(template, columns)) for name, template in reader.sidecars.items()}
+        except (ValueError, OSError) as error:
+            yield Failure(dataset, path, str(error))
+            continue
+        yield Row(path, columns)
+
+
+def _joined(join: Join, root: Path) -> dict[str, dict[str, str]]:
+    path = root / join.table
+    if not path.is_file():
+        raise ConfigError(f"{path}: the table that the recipe joins is not there")
+    rows = (cells for _, cells in delimited(path, None, None, True, "utf-8-sig") if isinstance(cells, dict))
+    return {fill(join.on, cells): cells for cells in rows}
+
+
+def _sidecar(path: Path) -> str:
+    if path.suffix == ".npy":
+        return str(np.load(path, allow_pickle=False).item())
+    return read_text(path).strip()
+
+
+def frame_rows(reader: Frames, root: Path, dataset: str) -> Iterator[Row | Failure]:
+    """One row per kept frame; `path` is the list's, `frame` the number."""
+    for path, groups in matching(root, reader.pattern):
+        lines = read_text(root / path).splitlines()[reader.header :]
+        for index in range(0, len(lines), reader.step):
+            cells = lines[index].strip().split(reader.delimiter)
+            place = f"{path}:{index + reader.header + 1}"
+            if len(cells) != len(reader.columns):
+                yield Failure(dataset, place, f"{len(cells)} values where {len(reader.columns)} are expected")
+                continue
+            named = dict(zip(reader.columns, cells, strict=True))
+            yield Row(place, {"path": path, **groups, "frame": str(index + reader.first), **named})
