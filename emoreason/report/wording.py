@@ -14,9 +14,9 @@ from emoreason.report import affect
 MOST_FACE_CUES, MOST_AGAINST, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 2, 12
 BRIEF_S = 0.25
 # Units whose FACS name is not a thing one can show.
-_NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
+NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
 _COUNTER = 0.15  # a modality contradicts the verdict when it gives another emotion this much more
-_FOR, _AGAINST = 0.3, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
+FOR, AGAINST = 0.3, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
 _QUIET = ("AU12", "AU04")  # the units whose absence is told of a face at rest
 
 
@@ -40,50 +40,51 @@ def explain(
 
 
 def _faces(observation: Observation, cues: list[Cue], person: str | None, emotion: str | None) -> list[str]:
-    spoken = _first_of_each_unit([cue for cue in cues if cue.modality == "face" and _telling(cue, observation)])
+    spoken = first_of_each_unit([cue for cue in cues if cue.modality == "face" and telling(cue, observation)])
     sentences = []
-    mine, against = _sides([c for c in spoken if c.person == person], emotion)
+    mine, against = sides([c for c in spoken if c.person == person], emotion)
     if mine:
-        sentences.append(f"Person {person} shows {_listed([_au(c, observation) for c in mine])}.")
-    elif person is not None and (absent := _absent(observation.person(person))):
-        sentences.append(f"Person {person} shows {_listed(absent)}.")
+        sentences.append(f"Person {person} shows {listed([unit_phrase(c, observation) for c in mine])}.")
+    elif person is not None and (quiet := absent_units(observation.person(person))):
+        sentences.append(f"Person {person} shows {listed(quiet)}.")
     if against:
-        named = _listed([_au(c, observation) for c in against])
+        named = listed([unit_phrase(c, observation) for c in against])
         sentences.append(f"Person {person} also shows {named}, which fits {emotion} less.")
     for other in [p.person for p in observation.people if p.person != person][:MOST_OTHERS]:
         theirs = [c for c in spoken if c.person == other][:MOST_OTHERS]
         if theirs:
-            sentences.append(f"Person {other} shows {_listed([_au(c, observation) for c in theirs])}.")
+            sentences.append(f"Person {other} shows {listed([unit_phrase(c, observation) for c in theirs])}.")
     return sentences
 
 
-def _telling(cue: Cue, observation: Observation) -> bool:
+def telling(cue: Cue, observation: Observation) -> bool:
     """Not the doubtful, not blinks and glances, and in a video nothing slight that is over at once."""
     brief = cue.level == "slight" and cue.end_s - cue.start_s < BRIEF_S and observation.source.kind == "video"
     return cue.reliability != "low" and cue.cue not in (*GAZE_AUS, "AU45") and not brief
 
 
-def _sides(cues: list[Cue], emotion: str | None) -> tuple[list[Cue], list[Cue]]:
+def sides(cues: list[Cue], emotion: str | None) -> tuple[list[Cue], list[Cue]]:
     """The cues that speak most for the emotion, then those that speak most against it; without an emotion simply the strongest.
 
     A face at rest has little that speaks for anything: then the strongest cues are told as they are.
     """
     if emotion is None:
         return cues[:MOST_FACE_CUES], []
-    gains = [_gain(cue, emotion) for cue in cues]
+    gains = [gain(cue, emotion) for cue in cues]
     order = sorted(range(len(cues)), key=lambda i: -gains[i])
-    mine = [cues[i] for i in order if gains[i] > _FOR][:MOST_FACE_CUES]
-    against = [cues[i] for i in reversed(order) if gains[i] < -_AGAINST][:MOST_AGAINST]
+    mine = [cues[i] for i in order if gains[i] > FOR][:MOST_FACE_CUES]
+    against = [cues[i] for i in reversed(order) if gains[i] < -AGAINST][:MOST_AGAINST]
     return mine or [cue for cue in cues if cue not in against][:MOST_FACE_CUES], against
 
 
-def _gain(cue: Cue, emotion: str) -> float:
+def gain(cue: Cue, emotion: str) -> float:
     """What a cue adds to the emotion beyond what it adds to all, as far as it is telling (a speaking mouth is less so)."""
     shares = affect.cue_shares(cue)
-    return float(shares[EMOTIONS.index(emotion)] - shares.mean()) * cue.strength / float(cue.value)
+    share_told = cue.strength / float(cue.value) if cue.modality == "face" else 1.0
+    return float(shares[EMOTIONS.index(emotion)] - shares.mean()) * share_told
 
 
-def _first_of_each_unit(cues: list[Cue]) -> list[Cue]:
+def first_of_each_unit(cues: list[Cue]) -> list[Cue]:
     """Cues come strongest first; later events of the same unit add no kind of evidence."""
     seen, kept = set(), []
     for cue in cues:
@@ -93,19 +94,19 @@ def _first_of_each_unit(cues: list[Cue]) -> list[Cue]:
     return kept
 
 
-def _au(cue: Cue, observation: Observation) -> str:
-    noun = _NOUNS.get(cue.cue, ACTION_UNITS[cue.cue].name)
+def unit_phrase(cue: Cue, observation: Observation) -> str:
+    noun = NOUNS.get(cue.cue, ACTION_UNITS[cue.cue].name)
     side = f" on the {cue.side} side" if cue.side in ("left", "right") else ""
-    when = "" if observation.source.kind == "picture" else f" from {_span(cue.start_s, cue.end_s)}"
+    when = "" if observation.source.kind == "picture" else f" from {span(cue.start_s, cue.end_s)}"
     return f"a {cue.level} {noun} ({cue.cue}){side}{when}"
 
 
-def _span(start_s: float, end_s: float) -> str:
+def span(start_s: float, end_s: float) -> str:
     """Never an empty span, even for a single sampled frame."""
     return f"{start_s:.1f} to {max(end_s, start_s + 0.1):.1f} s"
 
 
-def _absent(person: Person | None) -> list[str]:
+def absent_units(person: Person | None) -> list[str]:
     if person is None:
         return []
     quiet = [au for au in _QUIET if au not in person.action_units.events and not np.isnan(person.action_units.of(au)).all()]
@@ -121,7 +122,7 @@ def _voice(cues: list[Cue]) -> list[str]:
     if not kinds:
         return []
     words = [VOICE_CUES[c.cue].words[0 if c.level == "low" else 2] for c in list(kinds.values())[:3]]
-    return [f"In the voice there is {_listed(words)}."]
+    return [f"In the voice there is {listed(words)}."]
 
 
 def _words(cues: list[Cue], observation: Observation) -> list[str]:
@@ -129,12 +130,12 @@ def _words(cues: list[Cue], observation: Observation) -> list[str]:
     if not said:
         return []
     cue = max(said, key=lambda c: (np.abs(affect.cue_shares(c)).max(), c.strength, -c.start_s))
-    text = _quotable(str(cue.value))
+    text = quotable(str(cue.value))
     who = f"Person {cue.person}" if cue.person else "The speaker"
     return [f'{who} says "{text}" ({cue.start_s:.1f}-{cue.end_s:.1f} s).'] if text else []
 
 
-def _quotable(text: str) -> str:
+def quotable(text: str) -> str:
     """The first words, without characters that would end the quotation."""
     words = text.replace('"', "'").replace("“", "'").replace("”", "'").split()
     return " ".join(words[:MOST_QUOTED_WORDS])[:120].rstrip()
@@ -149,8 +150,8 @@ def _conclusion(p: np.ndarray | None, emotion: str | None, reason: str | None, p
         for modality, part in parts.items()
         if EMOTIONS[int(part.log_p.argmax())] != emotion and part.p.max() - part.p[EMOTIONS.index(emotion)] > _COUNTER
     ]
-    return f"{sentence}, although {_listed(against)}." if against else f"{sentence}."
+    return f"{sentence}, although {listed(against)}." if against else f"{sentence}."
 
 
-def _listed(items: list[str]) -> str:
+def listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
