@@ -27,11 +27,16 @@ class Strict(BaseModel):
 
 
 class Join(Strict):
-    """Columns of a table are added to each file: `key` is made from the file's columns, `on` from the table's."""
+    """Columns of a table are added to each file: `key` is made from the file's columns, `on` from the table's.
+
+    `columns` names them where the table has no header.
+    """
 
     table: str
     key: str
     on: str
+    columns: list[Text] | None = None
+    delimiter: str | None = None
 
 
 class Files(Strict):
@@ -73,12 +78,17 @@ class Table(Strict):
 class Frames(Strict):
     """One text file per video, one line per frame: `pattern` finds the files (groups are columns), `columns` splits a line.
 
-    `frame` counts from `first`; `header` lines are skipped; every `step`-th frame is kept.
+    Without `columns` the line after the header names them. `frame` counts from `first`; `header` lines are skipped; every
+    `step`-th frame is kept. `line` is for files that hold other things, too: only lines that fit this regular expression are
+    read, and its named groups are the columns. `beside`: column -> template of another list of the same frames, whose last
+    value it is.
     """
 
     kind: Literal["frames"]
     pattern: str
-    columns: list[Text]
+    columns: list[Text] | None = None
+    line: str | None = None
+    beside: dict[Text, str] = {}
     delimiter: str = ","
     header: int = Field(0, ge=0)
     first: int = 1
@@ -124,20 +134,22 @@ class Votes(Strict):
 
 
 class ActionUnits(Strict):
-    """Either `columns`, a regular expression whose group is the unit's number, or `text` such as "R12+14" or "4_7_17".
+    """`columns`, a regular expression whose group is the unit's number, or `text` such as "R12+14" or "4_7_17", or `pairs`.
 
-    `scale` is the largest intensity (1: presence only), `present_from` the smallest value that counts as present.
+    `pairs` is text of numbers, unit and intensity in turn, where intensity 0 is "present, not graded" (CK+). `scale` is the
+    largest intensity (1: presence only), `present_from` the smallest value that counts as present.
     """
 
     columns: str | None = None
     text: str | None = None
+    pairs: str | None = None
     scale: float = Field(1, gt=0)
     present_from: float = 1
 
     @model_validator(mode="after")
     def _one(self) -> "ActionUnits":
-        if (self.columns is None) == (self.text is None):
-            raise ValueError("give either `columns` or `text`")
+        if [self.columns, self.text, self.pairs].count(None) != 2:
+            raise ValueError("give one of `columns`, `text` and `pairs`")
         return self
 
 
@@ -214,7 +226,10 @@ class Leaks(Strict):
 
 
 class Recipe(Strict):
-    """One data set. `folder` is its place below the data root; `values` rewrites columns; `only` keeps rows with those values."""
+    """One data set. `folder` is its place below the data root; `values` rewrites columns.
+
+    `only` keeps rows with those values, `skip` leaves such rows out; both see the text before it is rewritten.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
@@ -227,6 +242,7 @@ class Recipe(Strict):
     reader: Reader
     values: dict[str, dict[Text, Text]] = {}
     only: dict[str, list[Text]] = {}
+    skip: dict[str, list[Text]] = {}
     missing: list[Text] = [""]  # what the files write for "not known"
     ranges: dict[Literal["valence", "arousal", "sentiment_score"], tuple[float, float]] = {}
     fields: Fields

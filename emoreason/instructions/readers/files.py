@@ -50,7 +50,7 @@ def _joined(join: Join, root: Path) -> dict[str, dict[str, str]]:
     path = root / join.table
     if not path.is_file():
         raise ConfigError(f"{path}: the table that the recipe joins is not there")
-    rows = (cells for _, cells in delimited(path, None, None, True, "utf-8-sig") if isinstance(cells, dict))
+    rows = (cells for _, cells in delimited(path, join.columns, join.delimiter, True, "utf-8-sig") if isinstance(cells, dict))
     return {fill(join.on, cells): cells for cells in rows}
 
 
@@ -64,11 +64,37 @@ def frame_rows(reader: Frames, root: Path, dataset: str) -> Iterator[Row | Failu
     """One row per kept frame; `path` is the list's, `frame` the number."""
     for path, groups in matching(root, reader.pattern):
         lines = read_text(root / path).splitlines()[reader.header :]
+        start = reader.header + 1
+        if reader.line:
+            yield from _fitting(lines, reader.line, path, groups, start)
+            continue
+        names = reader.columns
+        if names is None:
+            names, lines, start = [name.strip() for name in lines[0].split(reader.delimiter)], lines[1:], start + 1
+        try:
+            beside = {column: _last_values(root / fill(at, groups), reader, len(lines)) for column, at in reader.beside.items()}
+        except (ValueError, OSError) as error:
+            yield Failure(dataset, path, str(error))
+            continue
         for index in range(0, len(lines), reader.step):
             cells = lines[index].strip().split(reader.delimiter)
-            place = f"{path}:{index + reader.header + 1}"
-            if len(cells) != len(reader.columns):
-                yield Failure(dataset, place, f"{len(cells)} values where {len(reader.columns)} are expected")
+            place = f"{path}:{index + start}"
+            if len(cells) != len(names):
+                yield Failure(dataset, place, f"{len(cells)} values where {len(names)} are expected")
                 continue
-            named = dict(zip(reader.columns, cells, strict=True))
-            yield Row(place, {"path": path, **groups, "frame": str(index + reader.first), **named})
+            columns = {"path": path, **groups, "frame": str(index + reader.first)} | dict(zip(names, cells, strict=True))
+            yield Row(place, columns | {column: values[index] for column, values in beside.items()})
+
+
+def _fitting(lines: list[str], expression: str, path: str, groups: dict[str, str], start: int) -> Iterator[Row]:
+    for number, line in enumerate(lines, start):
+        match = re.fullmatch(expression, line.strip())
+        if match:
+            yield Row(f"{path}:{number}", {"path": path, **groups} | {key: text or "" for key, text in match.groupdict().items()})
+
+
+def _last_values(path: Path, reader: Frames, length: int) -> list[str]:
+    values = [line.strip().split(reader.delimiter)[-1] for line in read_text(path).splitlines()[reader.header :]]
+    if len(values) != length:
+        raise ValueError(f"{path.name} has {len(values)} frames where {length} are expected")
+    return values

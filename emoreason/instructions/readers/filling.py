@@ -128,6 +128,8 @@ def _voted(votes: Votes, columns: dict[str, str], scheme: Scheme) -> ClosedLabel
 def _units(coding: ActionUnits, columns: dict[str, str], missing: list[str]) -> list[AuLabel]:
     if coding.text:
         return _units_in(fill(coding.text, columns), missing)
+    if coding.pairs:
+        return _units_of(fill(coding.pairs, columns).split(), coding.scale)
     units = []
     for column, cell in columns.items():
         match = re.fullmatch(coding.columns, column)
@@ -151,6 +153,17 @@ def _units_in(text: str, missing: list[str]) -> list[AuLabel]:
     return units
 
 
+def _units_of(numbers: list[str], scale: float) -> list[AuLabel]:
+    """ "9 0 17 5" -> AU09, present but not graded, and AU17 at its strongest."""
+    graded = [(int(float(unit)), float(level)) for unit, level in zip(numbers[::2], numbers[1::2], strict=True)]
+    return [AuLabel(au=f"AU{unit:02d}", intensity=level / scale if level else None) for unit, level in graded]
+
+
+def _natural(path: Path) -> list[str | int]:
+    """frame2 before frame10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.as_posix())]
+
+
 def _listed(text: str | None) -> list[str]:
     """Words of "a, b; c" or of a list written out as ['a', 'b']."""
     if not text:
@@ -169,7 +182,7 @@ def _media(recipe: Recipe, columns: dict[str, str], root: Path) -> Media | None:
             paths[kind] = there or candidates[0]
     if fields.frames:
         pattern = fill(fields.frames, columns)
-        paths["frames"] = [path.relative_to(root).as_posix() for path in sorted(root.glob(pattern))]
+        paths["frames"] = [path.relative_to(root).as_posix() for path in sorted(root.glob(pattern), key=_natural)]
         if not paths["frames"] and not recipe.media_optional:
             raise ValueError(f"no frames at {pattern}")
     return Media(**paths) if any(paths.values()) else None

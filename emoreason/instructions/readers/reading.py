@@ -32,6 +32,8 @@ def read(recipe: Recipe, root: Path, progress: Progress | None = None) -> Iterat
             continue
         if any(row.columns.get(column, "").strip() not in kept for column, kept in recipe.only.items()):
             continue
+        if any(row.columns.get(column, "").strip() in dropped for column, dropped in recipe.skip.items()):
+            continue
         try:
             record = record_of(row, recipe, root)
         except ValueError as error:
