@@ -1,0 +1,207 @@
+"""Tasks whose answers come from what was measured, checked like any other claim."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emoreason.instructions.answers import Exchange, Score, drawn, label_of, label_score, set_score, units_said, yes_no_score
+from emoreason.instructions.chains import ids, leaning, observe, usable
+from emoreason.instructions.label_tasks import closed, noun, shuffled
+from emoreason.instructions.record import Record, Sentence
+from emoreason.instructions.templates import templates
+from emoreason.labels.action_units import ACTION_UNITS, AUS
+from emoreason.labels.emotions import EMOTIONS, canonical
+from emoreason.model.prompt import Evidence
+from emoreason.perception.observation import Observation, Person
+from emoreason.perception.people import main_person
+from emoreason.perception.segments import Segment
+from emoreason.report import wording
+from emoreason.report.claims import verify
+from emoreason.report.face_weights import FACE_WEIGHTS
+from emoreason.scoring.statement import Statement
+
+REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw")
+MOST_DENIED = 2
+_EXPRESSIVE = tuple(au for au in AUS if ACTION_UNITS[au].region != "gaze" and au != "AU45")  # blinks and glances say little
+
+
+def looked_at(record: Record, observation: Observation | None) -> Person | None:
+    """Whose face the questions are about: the record's person, else the main one of the clip."""
+    if observation is None:
+        return None
+    if record.person is not None and (named := observation.person(record.person)) is not None:
+        return named
+    return main_person(observation, Segment(0.0, observation.source.duration_s))
+
+
+def absent_units(observation: Observation, person: Person, aus: Sequence[str]) -> list[str]:
+    """The units whose denial the checker supports: measured reliably, and never active, nor anything that stands for them."""
+    return [au for au in aus if verify(_denied(au, person), observation) == "supported"]
+
+
+def _denied(au: str, person: Person) -> Statement:
+    return Statement(au, 0, len(au), "face", au, person=person.person, negated=True)
+
+
+def denial(person: Person, aus: Sequence[str]) -> Sentence:
+    listed = wording.listed([f"no {noun(au)} ({au})" for au in aus])
+    return Sentence(text=f"Person {person.person} shows {listed}.", source="measured")
+
+
+@dataclass(frozen=True)
+class Region:
+    """What one region of the face does."""
+
+    name = "region"
+    order = 0
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        return looked_at(record, observation) is not None
+
+    def turns(
+        self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
+        person = looked_at(record, observation)
+        answers = {region: self._sentences(region, person, observation, evidence, rng) for region in REGIONS}
+        regions = [region for region in REGIONS if answers[region]]
+        if not regions:
+            return []
+        region = rng.choice(regions)
+        question = templates().ask(self.name, rng, region=region, person=person.person)
+        sentences = tuple(answers[region])
+        return [Exchange(question, " ".join(sentence.text for sentence in sentences), sentences)]
+
+    @staticmethod
+    def _sentences(region: str, person: Person, observation: Observation, evidence, rng) -> list[Sentence]:
+        here = [line for line in usable(observation, evidence) if line.cue.person == person.person and _region(line) == region]
+        if here:
+            return [Sentence(text=text, source="measured") for text in observe(observation, here, rng)]
+        absent = absent_units(observation, person, [au for au in _EXPRESSIVE if ACTION_UNITS[au].region == region])
+        return [denial(person, absent[:MOST_DENIED])] if absent else []
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        said = units_said(text)
+        return set_score(said or (), units_said(drawn(asked, self.name).answer), said is not None)
+
+
+def _region(line: Evidence) -> str | None:
+    return ACTION_UNITS[line.cue.cue].region if line.cue.modality == "face" else None
+
+
+@dataclass(frozen=True)
+class ModalityLimited:
+    """The emotion from one modality alone: the label where its measured cues fit it, `unclear` where they do not."""
+
+    scheme: str
+    labels: tuple[str, ...]
+    name = "modality"
+    order = 0
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        return observation is not None and label_of(record, self.scheme) in self.labels
+
+    def turns(
+        self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
+        lines, label = usable(observation, evidence), label_of(record, self.scheme)
+        modality = rng.choice(["face", "voice", "words"])
+        here = [line for line in lines if line.cue.modality == modality][:4]
+        p = leaning(here, modality)
+        fits = p is not None and canonical(label) is not None and EMOTIONS[int(p.argmax())] == canonical(label)
+        words = templates()
+        question = words.ask(self.name, rng, modality=modality, labels=shuffled(self.labels, rng))
+        told = [Sentence(text=text, source="measured") for text in observe(observation, here, rng)]
+        verdict = words.say("conclusion", rng, emotion=label) if fits else words.say("unclear", rng, modality=modality)
+        sentences = (*told, Sentence(text=verdict, source="composed"))
+        return [Exchange(question, closed(label if fits else None, sentences), sentences)]
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        unclear = "emotion=unclear<" in drawn(asked, self.name).answer
+        return label_score(text, None if unclear else label_of(record, self.scheme), self.labels)
+
+
+@dataclass(frozen=True)
+class WhyNot:
+    """Why another emotion fits less: cues that weigh more for the label, and telling units of the other that are absent."""
+
+    scheme: str
+    labels: tuple[str, ...]
+    name = "why_not"
+    order = 3
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        label = label_of(record, self.scheme)
+        return observation is not None and label in self.labels and canonical(label) is not None and bool(self._others(label))
+
+    def _others(self, label: str) -> list[str]:
+        return [word for word in self.labels if canonical(word) not in (None, canonical(label))]
+
+    def turns(
+        self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
+        label = label_of(record, self.scheme)
+        other = rng.choice(self._others(label))
+        mine, theirs = canonical(label), canonical(other)
+        lines = usable(observation, evidence)
+        better = [ln for ln in lines if wording.gain(ln.cue, mine) - wording.gain(ln.cue, theirs) > wording.FOR][:2]
+        told = [Sentence(text=text, source="measured") for text in observe(observation, better, rng)]
+        person = looked_at(record, observation)
+        missing = absent_units(observation, person, _telling_units(mine, theirs))[:MOST_DENIED] if person else []
+        told += [denial(person, missing)] if missing else []
+        if not told:
+            return []
+        weigh = f"{label} is more in line with {ids(better)} than {other}" if better else ""
+        lack = f"what {other} often comes with is missing" if missing else ""
+        text = "; ".join(part for part in (weigh, lack) if part)
+        sentences = (*told, Sentence(text=f"{text[0].upper()}{text[1:]}.", source="composed"))
+        return [Exchange(templates().ask(self.name, rng, other=other), closed(label, sentences), sentences)]
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        return label_score(text, label_of(record, self.scheme), self.labels)
+
+
+def _telling_units(mine: str, theirs: str) -> list[str]:
+    """Units that weigh for `theirs` more than for `mine`, the most telling first."""
+    gap = FACE_WEIGHTS[EMOTIONS.index(theirs)] - FACE_WEIGHTS[EMOTIONS.index(mine)]
+    return [AUS[i] for i in np.argsort(-gap, kind="stable") if gap[i] > wording.FOR]
+
+
+@dataclass(frozen=True)
+class ProbeUnit:
+    """Yes or no: is this unit shown? From the coder's word where there is one, else from a reliable measurement."""
+
+    name = "probe_unit"
+    order = 0
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        return bool(record.action_units) or looked_at(record, observation) is not None
+
+    def turns(
+        self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
+        present, absent, source = self._known(record, observation)
+        pool = (present, absent) if rng.random() < 0.5 else (absent, present)  # true and false equally often, where both exist
+        units = pool[0] or pool[1]
+        if not units:
+            return []
+        au = rng.choice(units)
+        text = f"Yes, the face shows the {noun(au)} ({au})." if au in present else f"No, the face shows no {noun(au)} ({au})."
+        sentence = Sentence(text=text, source=source)
+        return [Exchange(templates().ask(self.name, rng, unit=noun(au), au=au), text, (sentence,))]
+
+    @staticmethod
+    def _known(record: Record, observation: Observation | None):
+        coded = [unit for unit in record.action_units if unit.au in ACTION_UNITS]
+        if coded:
+            return [u.au for u in coded if u.present], [u.au for u in coded if not u.present], coded[0].source
+        person = looked_at(record, observation)
+        if person is None or len(observation.people) > 1:  # "the face" must be the only one
+            return [], [], "measured"
+        series = person.action_units
+        shown = [au for au in _EXPRESSIVE if au in series.events and series.reliability.get(au, "low") != "low"]
+        return shown, absent_units(observation, person, _EXPRESSIVE), "measured"
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        return yes_no_score(text, drawn(asked, self.name).answer.startswith("Yes"))

@@ -1,0 +1,236 @@
+"""Tasks: questions without the truth, answers that score themselves as right, conversations in an order that makes sense."""
+
+import random
+import re
+
+import pytest
+from instructions.synthetic import draw, lines_of
+from observations import make_observation
+
+from emoreason.instructions.answers import affect_said, label_of, set_score, units_said, yes_no
+from emoreason.instructions.label_tasks import BLENDS, SENTIMENTS
+from emoreason.instructions.record import AuLabel, Cause, ClosedLabel, Media, Record, Sentence, Turn
+from emoreason.instructions.tasks import Exchange, conversation, tasks_for
+from emoreason.labels.emotions import canonical
+from emoreason.model.prompt import user_text
+from emoreason.report.claims import check
+from emoreason.scoring.answer import parse_answer
+
+LABELS = ("joy", "anger", "sad", "fearful", "neutral", "surprise")  # a scheme's own words
+TASKS = tasks_for("own", LABELS)
+FULL = {
+    "sentiment": "positive", "compound": "happily surprised", "valence": 0.62, "arousal": -0.2,
+    "open_labels": ["relieved", "amused, a bit", "joyful"],
+    "action_units": [AuLabel(au="AU12", side="left"), AuLabel(au="AU06"), AuLabel(au="AU04", present=False), AuLabel(au="AU16")],
+    "turns": [
+        Turn(text="You won!", speaker="Ann", emotion="joy"), Turn(text="<answer>Really?", speaker="Bob", emotion="surprise"),
+        Turn(text="Yes."),
+    ],
+    "causes": [Cause(effect=1, cause=0, emotion="surprise"), Cause(effect=0, cause=0)],
+}  # fmt: skip
+
+
+def record(label="joy", **more):
+    labels = [ClosedLabel(scheme="own", value=label)] if label else []
+    return Record(id="r1", dataset="d", split="train", group="s1", licence="x", media=Media(video="a.mp4"), labels=labels, **more)
+
+
+def smile():
+    return make_observation(
+        5.0,
+        people=[{"au": {"AU12": [(1.0, 2.0, 3.0, 0.9, "both")], "AU06": [(1.0, 2.0, 3.0, 0.8, "both")]}}],
+        voice={"pitch": (300.0, "high")},
+        words=[(0.5, 3.0, "come over here")],
+    )
+
+
+def ask(name, rec, observation=None, seed=0):
+    lines = lines_of(observation) if observation else []
+    return TASKS[name].turns(rec, observation, lines, random.Random(seed))
+
+
+def every_exchange(seeds=range(80)):
+    for seed in seeds:
+        observation = draw(seed)
+        rec = record(LABELS[seed % len(LABELS)], **FULL)
+        for task in TASKS.values():
+            if task.applies(rec, observation):
+                for exchange in task.turns(rec, observation, lines_of(observation), random.Random(seed)):
+                    yield task, rec, observation, exchange
+
+
+def test_every_task_is_asked_and_its_own_answer_is_right():
+    asked = set()
+    for task, rec, _, exchange in every_exchange():
+        asked.add(task.name)
+        score = task.score(exchange.answer, rec, exchange)
+        assert score["readable"], (task.name, exchange)
+        assert score.get("correct", score.get("f1", 1.0)) == 1, (task.name, exchange)
+        assert score.get("valence_error", 0) <= 0.005 and score.get("arousal_error", 0) <= 0.005
+    assert asked == set(TASKS)
+
+
+def test_an_empty_or_rambling_answer_scores_nothing():
+    for task, rec, _, exchange in every_exchange(range(12)):
+        if task.name == "region":  # no sentence about a unit is a readable, empty answer
+            continue
+        for text in ("", "It is joy, surely.", "<answer>emotion=bliss</answer>"):
+            score = task.score(text, rec, exchange)
+            said_nothing = task.name == "action_units" and "<answer>" not in text
+            assert said_nothing or not score["readable"], (task.name, text)
+            assert not score.get("correct") and not score.get("f1")
+
+
+def test_closed_answers_have_the_one_answer_format():
+    for task, _, _, exchange in every_exchange():
+        if "<answer>" in exchange.answer:
+            words = {"sentiment": SENTIMENTS, "compound": BLENDS}.get(task.name, LABELS)
+            parsed = parse_answer(exchange.answer, words)
+            assert parsed.problem is None and "  " not in exchange.answer
+            assert parsed.explanation == " ".join(sentence.text for sentence in exchange.provenance)
+        else:
+            assert exchange.answer == " ".join(sentence.text for sentence in exchange.provenance)
+
+
+def test_no_question_tells_the_answer():
+    """Candidates are all there or it is a probe; nothing else in a question depends on the label."""
+    for task, rec, observation, _ in every_exchange(range(30)):
+        if task.name in ("causes", "probe_emotion", "why_not"):
+            continue
+        lines = lines_of(observation)
+        other = record("sad" if rec.label("own").value != "sad" else "joy", **FULL)
+        mine = task.turns(rec, observation, lines, random.Random(7))
+        theirs = task.turns(other, observation, lines, random.Random(7))
+        assert [e.question for e in mine] == [e.question for e in theirs], task.name
+
+
+def test_why_not_never_asks_about_the_label_or_its_synonym():
+    seen = set()
+    for seed in range(60):
+        for exchange in ask("why_not", record("joy"), smile(), seed):
+            assert not re.search(r"\bjoy\b", exchange.question)
+            seen.update(label for label in LABELS if label in exchange.question.lower())
+            assert parse_answer(exchange.answer, LABELS).emotion == "joy"
+    assert len(seen) == len(LABELS) - 1
+
+
+def test_measured_sentences_are_supported_by_the_checker():
+    claims = []
+    for _, _, observation, exchange in every_exchange():
+        for sentence in exchange.provenance:
+            if sentence.source == "measured":
+                claims += check(sentence.text, observation)
+    assert len(claims) > 500
+    wrong = [claim for claim in claims if claim.verdict != "supported"]
+    assert len(wrong) <= 0.01 * len(claims), wrong[:3]
+
+
+@pytest.mark.parametrize("name", ["probe_emotion", "probe_unit"])
+def test_probes_are_balanced_and_true(name):
+    answers = [exchange for seed in range(400) for exchange in ask(name, record("joy", **FULL), smile(), seed)]
+    yes = [exchange for exchange in answers if yes_no(exchange.answer)]
+    assert len(answers) == 400 and 160 <= len(yes) <= 240
+    for exchange in answers:
+        truth = "joy" in exchange.question if name == "probe_emotion" else bool(re.search("AU12|AU06", exchange.question))
+        assert yes_no(exchange.answer) is truth
+        assert not TASKS[name].score("No." if truth else "Yes.", record("joy", **FULL), exchange)["correct"]
+
+
+def test_a_drawn_question_cannot_be_scored_without_it():
+    with pytest.raises(ValueError, match="needs the exchange"):
+        TASKS["probe_emotion"].score("Yes.", record())
+
+
+def test_labels_keep_the_words_of_their_scheme():
+    for label in LABELS:
+        [exchange] = ask("emotion", record(label))
+        assert exchange.answer == f"<answer>emotion={label}</answer>"
+        assert sorted(LABELS) == sorted(word for word in LABELS if re.search(rf"\b{word}\b", exchange.question))
+
+
+def test_candidates_stand_in_random_order():
+    firsts = {re.search("|".join(LABELS), ask("emotion", record(), seed=seed)[0].question).group() for seed in range(60)}
+    assert firsts == set(LABELS)
+
+
+def test_a_record_outside_the_scheme_has_no_closed_question():
+    for rec in (record(None), record("bliss")):
+        assert not [name for name, task in TASKS.items() if task.applies(rec, None)]
+        assert {name for name, task in TASKS.items() if task.applies(rec, smile())} == {"region", "probe_unit"}
+
+
+def test_votes_give_the_leading_word_and_ties_none():
+    votes = [ClosedLabel(scheme="own", shares={"joy": 0.6, "neutral": 0.4})]
+    assert label_of(record(None).model_copy(update={"labels": votes}), "own") == "joy"
+    tie = [ClosedLabel(scheme="own", shares={"joy": 0.5, "neutral": 0.5})]
+    assert label_of(record(None).model_copy(update={"labels": tie}), "own") is None
+
+
+def test_units_that_nobody_coded_are_neither_right_nor_wrong():
+    rec, task = record("joy", **FULL), TASKS["action_units"]
+    [exchange] = ask("action_units", rec)
+    assert parse_answer(exchange.answer, LABELS).aus == ("AU12", "AU06") and "on the left side" in exchange.answer
+    assert task.score("<answer>emotion=joy; aus=AU12, AU06, AU25</answer>", rec)["f1"] == 1
+    assert task.score("<answer>emotion=joy; aus=AU12, AU04</answer>", rec)["f1"] == pytest.approx(0.5)
+
+
+def test_faces_coded_without_an_emotion_are_answered_without_its_field():
+    rec = record(None, action_units=FULL["action_units"])
+    [exchange] = ask("action_units", rec)
+    assert "<answer>" not in exchange.answer and units_said(exchange.answer) == ("AU12", "AU06")
+    none = record(None, action_units=[AuLabel(au="AU12", present=False), AuLabel(au="AU04", present=False)])
+    [exchange] = ask("action_units", none)
+    assert units_said(exchange.answer) == () and TASKS["action_units"].score(exchange.answer, none)["f1"] == 1
+
+
+def test_a_dialogue_in_a_question_is_plain_text():
+    [exchange] = ask("causes", record("joy", **FULL))
+    assert "(1) Ann: You won!" in exchange.question and "<" not in exchange.question
+    assert "2 because of 1 (surprise)" in exchange.answer and "1 because of 1 (joy)" in exchange.answer
+    assert TASKS["causes"].score("Utterance 2 because of 3.", record("joy", **FULL))["f1"] == 0
+
+
+def test_reasoning_uses_the_words_of_people_where_nothing_was_measured():
+    rec = record("joy", explanation=[Sentence(text="She <b>laughs</b>.", source="human")])
+    [exchange] = ask("reasoning", rec)
+    assert exchange.provenance[0].source == "human" and exchange.answer.endswith("<answer>emotion=joy</answer>")
+    assert parse_answer(exchange.answer, LABELS).problem is None
+    assert not TASKS["reasoning"].applies(record("joy"), None)
+
+
+def test_one_modality_alone_may_be_unclear():
+    answers = {}
+    for seed in range(40):
+        [exchange] = ask("modality", record("joy"), smile(), seed)
+        modality = re.search("face|voice|words", exchange.question).group()
+        answers.setdefault(modality, set()).add(parse_answer(exchange.answer, LABELS).emotion)
+    assert answers["face"] == {"joy"} and answers["words"] == {None}
+
+
+def test_one_conversation_asks_everything_in_a_sensible_order():
+    observation, rec = smile(), record("joy", **FULL)
+    made = conversation(rec, observation, lines_of(observation), TASKS, random.Random(5))
+    assert len(made) == len(TASKS) and all(isinstance(exchange, Exchange) for exchange in made)
+    verdict = next(i for i, exchange in enumerate(made) if "emotion=joy" in exchange.answer and "open=" not in exchange.answer)
+    assert all("Yes, it is" not in exchange.answer and "No, it is" not in exchange.answer for exchange in made[:verdict])
+    again = conversation(rec, observation, lines_of(observation), TASKS, random.Random(5))
+    others = conversation(rec, observation, lines_of(observation), TASKS, random.Random(6))
+    assert made == again != others
+    assert len(conversation(rec, observation, lines_of(observation), TASKS, random.Random(5), most=3)) == 3
+
+
+def test_the_first_question_fits_the_one_prompt_builder():
+    observation = smile()
+    first = conversation(record(), observation, lines_of(observation), TASKS, random.Random(1))[0]
+    prompt = user_text(["p1"], True, lines_of(observation), first.question, None)
+    assert prompt.endswith(first.question) and "\n" not in first.question
+
+
+def test_set_score_counts():
+    assert set_score({"a", "b"}, {"a"}) == {"readable": True, "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3)}
+    assert set_score((), ())["f1"] == 1 and set_score((), {"a"})["f1"] == 0 and set_score((), (), readable=False)["f1"] == 0
+    assert affect_said("Valence +0.62, arousal -0.20.") == (0.62, -0.2) and affect_said("Valence 3.00, arousal 0.10.") is None
+
+
+def test_the_scheme_of_these_tests_has_canonical_words():
+    assert all(canonical(label) for label in LABELS)  # else why_not would have nothing to refuse
