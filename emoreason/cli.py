@@ -4,6 +4,7 @@ Exit codes: 0 all good; 1 usage or environment; 2 finished, but at least one inp
 """
 
 import json
+import os
 import re
 import sys
 import traceback
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from emoreason import __version__
 from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
-from emoreason.terminal import print_summary, progress, safe
+from emoreason.terminal import print_summary, print_validation, progress, safe
 
 USAGE, INPUT_FAILED, INTERRUPTED = 1, 2, 130
 FORMATS = ("json", "csv", "parquet", "vtt", "srt", "eaf", "textgrid", "html")
@@ -25,6 +26,8 @@ COLUMNS = ("pyfeat", "openface")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 assets_app = typer.Typer(help="Third-party weights: list, pull, verify.", rich_markup_mode=None)
 app.add_typer(assets_app, name="assets")
+data_app = typer.Typer(help="Data sets: check them against their recipes, turn them into records.", rich_markup_mode=None)
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:
@@ -260,3 +263,75 @@ def assets_verify(names: Names = None) -> int:
     if bad:
         _say(f"run: emoreason assets pull {' '.join(bad)}")
     return USAGE if bad else 0
+
+
+Recipes = Annotated[list[str], typer.Argument(metavar="RECIPE...", help="Names or files (.yaml).", show_default=False)]
+Roots = Annotated[
+    list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="A sample that had to be left out, or a warning, is a failure.")]
+
+
+@data_app.command("validate")
+def data_validate(
+    recipes: Recipes,
+    root: Roots = None,
+    strict: Strict = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per data set.")] = False,
+) -> int:
+    """Counts against the expected ones, labels, missing or damaged media, leaks across splits."""
+    failed = False
+    for name, loaded in _load_sets(recipes, root):
+        report = loaded.report
+        failed |= not report.ok or (strict and bool(report.failures or report.warnings))
+        if as_json:
+            _print_line(json.dumps(report.to_dict(), ensure_ascii=False))
+        else:
+            print_validation(name, report)
+    return INPUT_FAILED if failed else 0
+
+
+@data_app.command("build")
+def data_build(
+    recipes: Recipes,
+    out: Annotated[Path, typer.Option(help="Records go to a folder per set below this one.")],
+    root: Roots = None,
+    strict: Strict = False,
+) -> int:
+    """Write the records that pass, and failures.jsonl beside them; a set with errors is not written."""
+    from emoreason.instructions.store import write_records
+
+    _make_folder(out)
+    failed = False
+    for name, loaded in _load_sets(recipes, root):
+        report = loaded.report
+        if not report.ok or (strict and (report.failures or report.warnings)):
+            failed = True
+            _say(f"{name}: not built: {'; '.join(report.errors or report.warnings)}")
+            continue
+        digest = write_records(loaded.records, out / report.dataset)
+        lines = (json.dumps(failure.to_dict(), ensure_ascii=False) + "\n" for failure in report.failures)
+        (out / report.dataset / "failures.jsonl").write_text("".join(lines), encoding="utf-8")
+        print(safe(f"{out / report.dataset}  {len(loaded.records)} records  {len(report.failures)} failures  sha256 {digest}"))
+    return INPUT_FAILED if failed else 0
+
+
+def _load_sets(recipes: list[str], root: list[str] | None):
+    """(name, loaded) one after the other; a recipe with a mistake is found before any set is read."""
+    from emoreason.instructions.recipe import load_recipe
+    from emoreason.instructions.validate import data_root, load
+
+    chosen, roots = [load_recipe(name) for name in recipes], {}
+    for item in root or ():
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
+        roots[name] = Path(folder)
+    strange = sorted(set(roots) - {recipe.name for recipe in chosen})
+    if strange:
+        raise typer.BadParameter(f"--root names '{strange[0]}', which is none of: {', '.join(recipe.name for recipe in chosen)}")
+    for recipe in chosen:
+        folder = data_root(recipe, roots, os.environ.get("EMOREASON_DATA"))
+        with progress(Console(stderr=True), recipe.name, show=True) as hook:
+            loaded = load(recipe, folder, hook)
+        yield recipe.name, loaded

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from emoreason.instructions.validate import ValidationReport
     from emoreason.report.schema import EmotionReport, Explanation, PersonReport, Verdict, VoiceReport
 
 Hook = Callable[[str, float, float | None], None]
@@ -113,3 +114,17 @@ def _explanation(explanation: "Explanation") -> Iterator[tuple[str, str]]:
     for claim in explanation.claims:
         measured = f"  [{claim.measured}]" if claim.measured else ""
         yield "", f"{MARKS[claim.verdict]} {claim.text}{measured}"
+
+
+def print_validation(name: str, report: "ValidationReport") -> None:
+    """A line per split with its labels, then what was dropped, warnings and errors."""
+    print(safe(f"{name}: {'ok' if report.ok else 'FAILED'}"))
+    for split, count in report.found.items():
+        expected = f" of {report.expected[split]} expected" if split in report.expected else ""
+        labels = ", ".join(f"{label} {n}" for label, n in report.labels.get(split, {}).items())
+        print(safe(f"  {split:8}{count:7}{expected}{f'  ({labels})' if labels else ''}"))
+    for split, count in report.dropped.items():
+        print(safe(f"  leak rule: {count} dropped from {split}, {report.kept.get(split, 0)} remain"))
+    for kind, lines in (("warning", report.warnings), ("error", report.errors)):
+        for line in lines:
+            print(safe(f"  {kind}: {line}"))

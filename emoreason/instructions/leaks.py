@@ -1,0 +1,92 @@
+"""Leaks: what occurs in more than one split, by group (subject, speaker, dialogue) and by content of the media."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.recipe import Leaks
+from emoreason.instructions.record import Record
+
+Progress = Callable[[str, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """`what` is shared by the records `ids`, which are in `splits`."""
+
+    kind: str  # group or media
+    what: str
+    splits: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+def media_paths(record: Record) -> list[str]:
+    media = record.media
+    return [path for path in (media.image, media.video, media.audio, *media.frames) if path] if media else []
+
+
+def hash_media(records: Iterable[Record], root: Path, progress: Progress | None = None) -> dict[str, str]:
+    """Path -> hash of its bytes, of the files that are there."""
+    paths = sorted({path for record in records for path in media_paths(record)})
+    hashes = {}
+    for count, path in enumerate(paths, 1):
+        if progress and count % 200 == 0:
+            progress("comparing media", count, len(paths))
+        if (root / path).is_file():
+            with open(root / path, "rb") as file:
+                hashes[path] = _digest(file)
+    return hashes
+
+
+def _digest(file) -> str:
+    total = sha256()
+    while block := file.read(1 << 20):
+        total.update(block)
+    return total.hexdigest()
+
+
+def find_leaks(records: list[Record], hashes: dict[str, str]) -> list[Leak]:
+    """Groups and media that occur in several splits."""
+    by_group: dict[str, list[Record]] = {}
+    by_media: dict[str, list[Record]] = {}
+    for record in records:
+        by_group.setdefault(record.group, []).append(record)
+        for content in contents(record, hashes):
+            by_media.setdefault(content, []).append(record)
+    return _across("group", by_group) + _across("media", by_media)
+
+
+def contents(record: Record, hashes: dict[str, str]) -> set[str]:
+    """What the record shows. A span is a piece of its file, and two pieces are not the same content."""
+    span = f"@{record.span.start_s}-{record.span.end_s}" if record.span else ""
+    return {hashes[path] + span for path in media_paths(record) if path in hashes}
+
+
+def _across(kind: str, shared: dict[str, list[Record]]) -> list[Leak]:
+    leaks = []
+    for what, records in shared.items():
+        splits = tuple(sorted({record.split for record in records}))
+        if len(splits) > 1:
+            leaks.append(Leak(kind, what, splits, tuple(record.id for record in records)))
+    return leaks
+
+
+def apply_rule(records: list[Record], hashes: dict[str, str], rule: Leaks | None) -> tuple[list[Record], list[Record]]:
+    """(kept, dropped): of media that occur in several splits, only the records of the split the rule names first stay."""
+    if rule is None or rule.identical_media is None:
+        return records, []
+    order = {split: place for place, split in enumerate(rule.identical_media)}
+    strange = sorted({record.split for record in records} - set(order))
+    if strange:
+        raise ConfigError(f"the rule `leaks.identical_media` does not name the split '{strange[0]}'")
+    best: dict[str, int] = {}
+    for record in records:
+        for content in contents(record, hashes):
+            best[content] = min(best.get(content, len(order)), order[record.split])
+    kept, dropped = [], []
+    for record in records:
+        mine = order[record.split]
+        (kept if all(best[content] == mine for content in contents(record, hashes)) else dropped).append(record)
+    return kept, dropped
