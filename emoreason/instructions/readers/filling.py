@@ -76,6 +76,8 @@ def _polar(value: float, span: tuple[float, float]) -> float:
 
 
 def _split(splits: Splits, columns: dict[str, str]) -> str:
+    if splits.rest and not splits.members:
+        return splits.rest  # the set has no splits
     name = fill(splits.of, columns)
     if splits.folds:
         name = str(int(sha256(name.encode()).hexdigest(), 16) % splits.folds)
