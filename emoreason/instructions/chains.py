@@ -48,14 +48,20 @@ def chain(observation: Observation, lines: Sequence[Evidence], emotion: str, rng
 
 
 def compose(
-    observation: Observation, lines: Sequence[Evidence], emotion: str, rng: random.Random, person: str | None = None
+    observation: Observation,
+    lines: Sequence[Evidence],
+    emotion: str,
+    rng: random.Random,
+    person: str | None = None,
+    meaning: str | None = None,
 ) -> Chain:
-    """`emotion` in the words of its own scheme; `person` whose emotion it is, where known.
+    """`emotion` in the words of its own scheme, `meaning` the canonical emotion it stands for (default: what the word itself
+    names); `person` whose emotion it is, where known.
 
-    A word that names none of the eight canonical emotions has no known cues: then the strongest are told and nothing is weighed.
+    An emotion that is none of the eight has no known cues: then the strongest are told and nothing is weighed.
     """
     words, told = templates(), usable(observation, lines)
-    known = canonical(emotion)
+    known = meaning or canonical(emotion)
     cited = _cited(told, known, person)
     observations = observe(observation, cited, rng) or _at_rest(observation, lines, words, rng, person)
     return Chain(

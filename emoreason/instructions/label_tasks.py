@@ -31,6 +31,22 @@ SENTIMENTS = ("negative", "neutral", "positive")
 BLENDS = tuple(sorted(COMPOUNDS.values()))
 
 
+@dataclass(frozen=True)
+class Scheme:
+    """A data set's labels, in its own words, and what they mean."""
+
+    name: str
+    labels: tuple[str, ...]
+    crosswalk: tuple[tuple[str, str | None], ...] = ()
+
+    def label(self, record: Record) -> str | None:
+        return label_of(record, self.name)
+
+    def meaning(self, word: str) -> str | None:
+        """The canonical emotion, or None: then no cue is known to speak for it."""
+        return dict(self.crosswalk).get(word, canonical(word))
+
+
 def shuffled(labels: Sequence[str], rng: random.Random) -> str:
     """Candidates in random order: their place must not tell anything."""
     return ", ".join(rng.sample(list(labels), len(labels)))
@@ -44,20 +60,19 @@ def closed(label: str | None, sentences: Sequence[Sentence] = (), **fields: Sequ
 class Emotion:
     """The label alone, out of the scheme's words."""
 
-    scheme: str
-    labels: tuple[str, ...]
+    scheme: Scheme
     name = "emotion"
     order = 1
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
-        return label_of(record, self.scheme) in self.labels
+        return self.scheme.label(record) in self.scheme.labels
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
-        question = templates().ask(self.name, rng, labels=shuffled(self.labels, rng))
-        return [Exchange(question, closed(label_of(record, self.scheme)), ())]
+        question = templates().ask(self.name, rng, labels=shuffled(self.scheme.labels, rng))
+        return [Exchange(question, closed(self.scheme.label(record)), ())]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        return label_score(text, label_of(record, self.scheme), self.labels)
+        return label_score(text, self.scheme.label(record), self.scheme.labels)
 
 
 class Reasoning(Emotion):
@@ -71,12 +86,12 @@ class Reasoning(Emotion):
     def turns(
         self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
-        label = label_of(record, self.scheme)
-        question = templates().ask(self.name, rng, labels=shuffled(self.labels, rng))  # first: the answer must not sway it
+        label = self.scheme.label(record)
+        question = templates().ask(self.name, rng, labels=shuffled(self.scheme.labels, rng))  # first: the answer must not sway it
         if observation is None:
             sentences = tuple(Sentence(text=sanitize(s.text), source=s.source) for s in record.explanation)
         else:
-            sentences = compose(observation, evidence, label, rng, record.person).sentences
+            sentences = compose(observation, evidence, label, rng, record.person, self.scheme.meaning(label)).sentences
         return [Exchange(question, closed(label, sentences), sentences)]
 
 
@@ -84,8 +99,7 @@ class Reasoning(Emotion):
 class OpenVocabulary:
     """Free words. The closed field holds the record's label, else the first free word that is one, else `unclear`."""
 
-    scheme: str
-    labels: tuple[str, ...]
+    scheme: Scheme
     name = "open"
     order = 2
 
@@ -93,17 +107,22 @@ class OpenVocabulary:
         return bool(_plain_words(record.open_labels))
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
-        named = label_of(record, self.scheme)
+        named = self.scheme.label(record)
         words = _plain_words(record.open_labels)
-        label = named if named in self.labels else next((word for word in words if word in self.labels), None)
+        label = named if named in self.scheme.labels else next((word for word in words if word in self.scheme.labels), None)
         return [Exchange(templates().ask(self.name, rng), closed(label, open_labels=words), ())]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         """Exact words, or words of the same canonical emotion; emotion wheels are the evaluation's business."""
-        answer = parse_answer(text, self.labels)
+        answer = parse_answer(text, self.scheme.labels)
         said = {canonical(word) or word.lower() for word in answer.open_labels}
         truth = {canonical(word) or word.lower() for word in _plain_words(record.open_labels)}
         return set_score(said, truth, answer.problem is None)
+
+
+def dialogue(record: Record) -> str:
+    """The turns with their numbers, from 1, as one plain line."""
+    return sanitize(" ".join(f"({n}) {turn.speaker or 'someone'}: {turn.text}" for n, turn in enumerate(record.turns, start=1)))
 
 
 def _plain_words(words: Sequence[str]) -> list[str]:
@@ -116,8 +135,7 @@ def _plain_words(words: Sequence[str]) -> list[str]:
 class ActionUnits:
     """The coded units. Units that nobody coded are neither right nor wrong; codes outside `labels.ACTION_UNITS` are left out."""
 
-    scheme: str
-    labels: tuple[str, ...]
+    scheme: Scheme
     name = "action_units"
     order = 2
 
@@ -129,15 +147,15 @@ class ActionUnits:
         absent = [unit for unit in record.action_units if not unit.present and unit.au in ACTION_UNITS]
         units = [_coded(unit) for unit in present] or [f"no {noun(unit.au)} ({unit.au})" for unit in absent[:4]]
         sentence = Sentence(text=f"The face shows {wording.listed(units)}.", source=(present or absent)[0].source)
-        label = label_of(record, self.scheme)
-        if label not in self.labels:  # a set that codes faces only: no emotion field, which could only say `unclear`
+        label = self.scheme.label(record)
+        if label not in self.scheme.labels:  # a set that codes faces only: no emotion field, which could only say `unclear`
             return [Exchange(templates().ask(self.name, rng), sentence.text, (sentence,))]
         answer = closed(label, (sentence,), aus=[unit.au for unit in present])
         return [Exchange(templates().ask(self.name, rng), answer, (sentence,))]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         coded = {unit.au for unit in record.action_units}
-        said = units_said(text, self.labels)
+        said = units_said(text, self.scheme.labels)
         return set_score(set(said or ()) & coded, _present(record), said is not None)
 
 
@@ -211,16 +229,15 @@ class Causes:
     """Emotion-cause pairs of a dialogue by utterance number, counted from 1."""
 
     name = "causes"
-    order = 0
+    order = -1  # its question holds the dialogue that the others need
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
         return bool(record.causes)
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
-        lines = [f"({n}) {turn.speaker or 'someone'}: {turn.text}" for n, turn in enumerate(record.turns, start=1)]
         pairs = [f"{pair[0]} because of {pair[1]}{self._emotion(record, pair)}" for pair in sorted(self._pairs(record))]
         sentence = Sentence(text=f"Utterance {'; '.join(pairs)}.", source="human")
-        return [Exchange(templates().ask(self.name, rng, dialogue=" ".join(lines)), sentence.text, (sentence,))]
+        return [Exchange(templates().ask(self.name, rng, dialogue=dialogue(record)), sentence.text, (sentence,))]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         said = pairs_said(text)
@@ -241,18 +258,17 @@ class Causes:
 class ProbeEmotion:
     """Yes or no: is this emotion shown? True and false probes are equally frequent."""
 
-    scheme: str
-    labels: tuple[str, ...]
+    scheme: Scheme
     name = "probe_emotion"
     order = 2
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
-        return label_of(record, self.scheme) in self.labels and len(self.labels) > 1
+        return self.scheme.label(record) in self.scheme.labels and len(self.scheme.labels) > 1
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
-        label = label_of(record, self.scheme)
+        label = self.scheme.label(record)
         true = rng.random() < 0.5
-        other = label if true else rng.choice([word for word in self.labels if word != label])
+        other = label if true else rng.choice([word for word in self.scheme.labels if word != label])
         sentence = Sentence(text=f"{'Yes' if true else 'No'}, it is {label}.", source="composed")
         return [Exchange(templates().ask(self.name, rng, other=other), sentence.text, (sentence,))]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emoreason.instructions.answers import Exchange, Score, drawn, label_of, label_score, set_score, units_said, yes_no_score
+from emoreason.instructions.answers import Exchange, Score, drawn, label_score, set_score, units_said, yes_no_score
 from emoreason.instructions.chains import ids, leaning, observe, usable
-from emoreason.instructions.label_tasks import closed, noun, shuffled
+from emoreason.instructions.label_tasks import Scheme, closed, noun, shuffled
 from emoreason.instructions.record import Record, Sentence
 from emoreason.instructions.templates import templates
 from emoreason.labels.action_units import ACTION_UNITS, AUS
-from emoreason.labels.emotions import EMOTIONS, canonical
+from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.prompt import Evidence
 from emoreason.perception.observation import Observation, Person
 from emoreason.perception.people import main_person
@@ -33,7 +33,8 @@ def looked_at(record: Record, observation: Observation | None) -> Person | None:
         return None
     if record.person is not None and (named := observation.person(record.person)) is not None:
         return named
-    return main_person(observation, Segment(0.0, observation.source.duration_s))
+    span = record.span
+    return main_person(observation, Segment(span.start_s, span.end_s) if span else Segment(0.0, observation.source.duration_s))
 
 
 def absent_units(observation: Observation, person: Person, aus: Sequence[str]) -> list[str]:
@@ -94,24 +95,23 @@ def _region(line: Evidence) -> str | None:
 class ModalityLimited:
     """The emotion from one modality alone: the label where its measured cues fit it, `unclear` where they do not."""
 
-    scheme: str
-    labels: tuple[str, ...]
+    scheme: Scheme
     name = "modality"
     order = 0
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
-        return observation is not None and label_of(record, self.scheme) in self.labels
+        return observation is not None and self.scheme.label(record) in self.scheme.labels
 
     def turns(
         self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
-        lines, label = usable(observation, evidence), label_of(record, self.scheme)
+        lines, label = usable(observation, evidence), self.scheme.label(record)
         modality = rng.choice(["face", "voice", "words"])
         here = [line for line in lines if line.cue.modality == modality][:4]
         p = leaning(here, modality)
-        fits = p is not None and canonical(label) is not None and EMOTIONS[int(p.argmax())] == canonical(label)
+        fits = p is not None and EMOTIONS[int(p.argmax())] == self.scheme.meaning(label)
         words = templates()
-        question = words.ask(self.name, rng, modality=modality, labels=shuffled(self.labels, rng))
+        question = words.ask(self.name, rng, modality=modality, labels=shuffled(self.scheme.labels, rng))
         told = [Sentence(text=text, source="measured") for text in observe(observation, here, rng)]
         verdict = words.say("conclusion", rng, emotion=label) if fits else words.say("unclear", rng, modality=modality)
         sentences = (*told, Sentence(text=verdict, source="composed"))
@@ -119,31 +119,31 @@ class ModalityLimited:
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         unclear = "emotion=unclear<" in drawn(asked, self.name).answer
-        return label_score(text, None if unclear else label_of(record, self.scheme), self.labels)
+        return label_score(text, None if unclear else self.scheme.label(record), self.scheme.labels)
 
 
 @dataclass(frozen=True)
 class WhyNot:
     """Why another emotion fits less: cues that weigh more for the label, and telling units of the other that are absent."""
 
-    scheme: str
-    labels: tuple[str, ...]
+    scheme: Scheme
     name = "why_not"
     order = 3
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
-        label = label_of(record, self.scheme)
-        return observation is not None and label in self.labels and canonical(label) is not None and bool(self._others(label))
+        label = self.scheme.label(record)
+        known = label in self.scheme.labels and self.scheme.meaning(label) is not None
+        return observation is not None and known and bool(self._others(label))
 
     def _others(self, label: str) -> list[str]:
-        return [word for word in self.labels if canonical(word) not in (None, canonical(label))]
+        return [word for word in self.scheme.labels if self.scheme.meaning(word) not in (None, self.scheme.meaning(label))]
 
     def turns(
         self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
-        label = label_of(record, self.scheme)
+        label = self.scheme.label(record)
         other = rng.choice(self._others(label))
-        mine, theirs = canonical(label), canonical(other)
+        mine, theirs = self.scheme.meaning(label), self.scheme.meaning(other)
         lines = usable(observation, evidence)
         better = [ln for ln in lines if wording.gain(ln.cue, mine) - wording.gain(ln.cue, theirs) > wording.FOR][:2]
         told = [Sentence(text=text, source="measured") for text in observe(observation, better, rng)]
@@ -159,7 +159,7 @@ class WhyNot:
         return [Exchange(templates().ask(self.name, rng, other=other), closed(label, sentences), sentences)]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        return label_score(text, label_of(record, self.scheme), self.labels)
+        return label_score(text, self.scheme.label(record), self.scheme.labels)
 
 
 def _telling_units(mine: str, theirs: str) -> list[str]:
@@ -181,7 +181,7 @@ class ProbeUnit:
     def turns(
         self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
-        present, absent, source = self._known(record, observation)
+        present, absent, source = self._known(record, observation, evidence)
         pool = (present, absent) if rng.random() < 0.5 else (absent, present)  # true and false equally often, where both exist
         units = pool[0] or pool[1]
         if not units:
@@ -192,15 +192,15 @@ class ProbeUnit:
         return [Exchange(templates().ask(self.name, rng, unit=noun(au), au=au), text, (sentence,))]
 
     @staticmethod
-    def _known(record: Record, observation: Observation | None):
+    def _known(record: Record, observation: Observation | None, evidence: Sequence[Evidence]):
         coded = [unit for unit in record.action_units if unit.au in ACTION_UNITS]
         if coded:
             return [u.au for u in coded if u.present], [u.au for u in coded if not u.present], coded[0].source
         person = looked_at(record, observation)
         if person is None or len(observation.people) > 1:  # "the face" must be the only one
             return [], [], "measured"
-        series = person.action_units
-        shown = [au for au in _EXPRESSIVE if au in series.events and series.reliability.get(au, "low") != "low"]
+        told = {line.cue.cue for line in usable(observation, evidence)}  # an event outside the record's span is not told
+        shown = [au for au in _EXPRESSIVE if au in told]
         return shown, absent_units(observation, person, _EXPRESSIVE), "measured"
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:

@@ -9,9 +9,13 @@ from typing import Protocol
 
 from emoreason.instructions import label_tasks, measured_tasks
 from emoreason.instructions.answers import Exchange, Score
+from emoreason.instructions.label_tasks import Scheme, dialogue
 from emoreason.instructions.record import Record
-from emoreason.model.prompt import Evidence
+from emoreason.instructions.templates import templates
+from emoreason.model.prompt import Evidence, sanitize
 from emoreason.perception.observation import Observation
+
+VERDICT = 1  # order of the tasks that ask for the emotion
 
 
 class Task(Protocol):
@@ -22,7 +26,7 @@ class Task(Protocol):
     """
 
     name: str
-    order: int  # 0 may come first; 1 the verdict; 2 and later talk about a verdict that has been given
+    order: int  # up to 0: may come first; 1 the verdict; 2 and later talk about a verdict that has been given
 
     def applies(self, record: Record, observation: Observation | None) -> bool: ...
 
@@ -33,14 +37,18 @@ class Task(Protocol):
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score: ...
 
 
-def tasks_for(scheme: str, labels: Sequence[str]) -> dict[str, Task]:
-    """All tasks by name, for records labelled in `scheme` with the words `labels`. Which apply, each record tells."""
+def tasks_for(scheme: str, labels: Sequence[str], crosswalk: Mapping[str, str | None] | None = None) -> dict[str, Task]:
+    """All tasks by name, for records labelled in `scheme` with the words `labels`. Which apply, each record tells.
+
+    `crosswalk`: the canonical emotion each label stands for; words it does not list are taken at face value.
+    """
+    scheme_of = Scheme(scheme, tuple(labels), tuple((crosswalk or {}).items()))
     made: list[Task] = [
-        measured_tasks.Region(), label_tasks.Emotion(scheme, tuple(labels)), label_tasks.Reasoning(scheme, tuple(labels)),
-        label_tasks.OpenVocabulary(scheme, tuple(labels)), label_tasks.ActionUnits(scheme, tuple(labels)),
+        measured_tasks.Region(), label_tasks.Emotion(scheme_of), label_tasks.Reasoning(scheme_of),
+        label_tasks.OpenVocabulary(scheme_of), label_tasks.ActionUnits(scheme_of),
         label_tasks.Sentiment(), label_tasks.Compound(), label_tasks.ValenceArousal(), label_tasks.Causes(),
-        measured_tasks.ModalityLimited(scheme, tuple(labels)), measured_tasks.WhyNot(scheme, tuple(labels)),
-        measured_tasks.ProbeUnit(), label_tasks.ProbeEmotion(scheme, tuple(labels)),
+        measured_tasks.ModalityLimited(scheme_of), measured_tasks.WhyNot(scheme_of),
+        measured_tasks.ProbeUnit(), label_tasks.ProbeEmotion(scheme_of),
     ]  # fmt: skip
     return {task.name: task for task in made}
 
@@ -55,11 +63,27 @@ def conversation(
 ) -> list[Exchange]:
     """One multi-turn conversation of everything that `tasks` can ask about a record, at most `most` questions.
 
-    Within a conversation the verdict comes before questions that presuppose it; the rest is in random order.
+    The verdict comes before questions that presuppose it and is asked for once, with or without reasons; the rest is in random
+    order. Words that were not measured stand before the first question.
     """
     pool = list(tasks.values() if isinstance(tasks, Mapping) else tasks)
     usable = [task for task in pool if task.applies(record, observation)]
     rng.shuffle(usable)
-    made = [(task.order, exchange) for task in usable for exchange in task.turns(record, observation, evidence, rng)]
-    kept = sorted(made[:most], key=lambda item: item[0])  # stable: random within one order
-    return [exchange for _, exchange in kept]
+    spare = [task for task in usable if task.order == VERDICT][1:]
+    asked = [task for task in usable if task not in spare]
+    made = [(task.order, exchange) for task in asked for exchange in task.turns(record, observation, evidence, rng)]
+    exchanges = [exchange for _, exchange in sorted(made[:most], key=lambda item: item[0])]  # stable within one order
+    if exchanges and (words := context(record, observation, exchanges[0], rng)):
+        exchanges[0] = exchanges[0]._replace(question=f"{words} {exchanges[0].question}")
+    return exchanges
+
+
+def context(record: Record, observation: Observation | None, first: Exchange, rng: random.Random) -> str:
+    """The record's own words where the evidence has none, and which utterance is meant; no text twice."""
+    words, parts = templates(), []
+    text = dialogue(record) if record.turns else sanitize(record.transcript or "")
+    if text and (observation is None or observation.words is None) and text not in first.question:
+        parts.append(words.say("context", rng, text=text))
+    if record.target_turn is not None and (parts or text in first.question):
+        parts.append(words.say("about", rng, number=str(record.target_turn + 1)))
+    return " ".join(parts)

@@ -27,6 +27,7 @@ SENTENCES = {
     "face": {"person", "cues"}, "voice": {"cues"}, "nothing": {"rest"}, "for": {"ids", "emotion"},
     "against": {"ids"}, "undecided": {"emotion"}, "words_neutral": {"ids"}, "conflict": {"modality", "other"},
     "conclusion": {"emotion"}, "unclear": {"modality"}, "words": {"who", "quote", "when"},
+    "context": {"text"}, "about": {"number"},
 }  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def test_one_modality_alone_may_be_unclear():
 def test_one_conversation_asks_everything_in_a_sensible_order():
     observation, rec = smile(), record("joy", **FULL)
     made = conversation(rec, observation, lines_of(observation), TASKS, random.Random(5))
-    assert len(made) == len(TASKS) and all(isinstance(exchange, Exchange) for exchange in made)
+    assert len(made) == len(TASKS) - 1 and all(isinstance(exchange, Exchange) for exchange in made)
     verdict = next(i for i, exchange in enumerate(made) if "emotion=joy" in exchange.answer and "open=" not in exchange.answer)
     assert all("Yes, it is" not in exchange.answer and "No, it is" not in exchange.answer for exchange in made[:verdict])
     again = conversation(rec, observation, lines_of(observation), TASKS, random.Random(5))
@@ -224,6 +224,39 @@ def test_the_first_question_fits_the_one_prompt_builder():
     first = conversation(record(), observation, lines_of(observation), TASKS, random.Random(1))[0]
     prompt = user_text(["p1"], True, lines_of(observation), first.question, None)
     assert prompt.endswith(first.question) and "\n" not in first.question
+
+
+def test_words_that_were_not_measured_stand_before_the_first_question():
+    spoken = Record(id="t", dataset="d", split="train", group="g", licence="x", transcript="I <b>won</b>",
+                    labels=[ClosedLabel(scheme="own", value="joy")])  # fmt: skip
+    first = conversation(spoken, None, [], TASKS, random.Random(0))[0].question
+    assert "I (b)won(/b) " in first and "utterance" not in first
+    turns = spoken.model_copy(update={"transcript": None, "turns": FULL["turns"], "target_turn": 1})
+    asked = conversation(turns, None, [], TASKS, random.Random(0))
+    assert "(2) Bob:" in asked[0].question and "utterance 2" in asked[0].question
+    assert not any("(2) Bob:" in exchange.question for exchange in asked[1:])
+    causes = turns.model_copy(update={"causes": FULL["causes"]})
+    assert conversation(causes, None, [], TASKS, random.Random(0))[0].question.count("(2) Bob:") == 1
+    observed = conversation(spoken, smile(), lines_of(smile()), TASKS, random.Random(0))
+    assert not any("(b)won" in exchange.question for exchange in observed)
+
+
+def test_a_crosswalk_tells_what_a_foreign_label_means():
+    tasks = tasks_for("own", ("wesoly", "zly"), {"wesoly": "happiness", "zly": "anger"})
+    rec, observation = record("wesoly"), smile()
+    [made] = tasks["reasoning"].turns(rec, observation, lines_of(observation), random.Random(0))
+    assert "wesoly" in made.provenance[-2].text and len(made.provenance) == 5
+    assert tasks["why_not"].applies(rec, observation)
+    assert not tasks_for("own", ("wesoly", "zly"))["why_not"].applies(rec, observation)
+
+
+def test_the_verdict_is_asked_for_once():
+    observation, names, both = smile(), set(), [TASKS["emotion"], TASKS["reasoning"]]
+    for seed in range(20):
+        made = conversation(record(), observation, lines_of(observation), both, random.Random(seed))
+        assert len(made) == 1
+        names.add(bool(made[0].provenance))
+    assert names == {True, False}
 
 
 def test_set_score_counts():
