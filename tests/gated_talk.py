@@ -10,6 +10,10 @@ TALK["cremad"] = Tree(
     {"AudioWAV/1001_DFA_ANG_XX.wav": SOUND, "AudioWAV/1091_WSI_SAD_HI.wav": SOUND},
     ["train | 1001 | AudioWAV/1001_DFA_ANG_XX.wav | ANG", "train | 1091 | AudioWAV/1091_WSI_SAD_HI.wav | SAD"],
 )
+TALK["cremad_video"] = Tree(
+    {"VideoFlash/1001_DFA_ANG_XX.flv": CLIP, "VideoFlash/1091_WSI_SAD_HI.flv": CLIP},
+    [line.replace("AudioWAV", "VideoFlash").replace(".wav", ".flv") for line in TALK["cremad"].lines],
+)
 TALK["savee"] = Tree(
     {"AudioData/DC/a01.wav": SOUND, "AudioData/KL/sa15.wav": SOUND, "AudioData/JE/n30.wav": SOUND},
     ["train | DC | AudioData/DC/a01.wav | a", "test | KL | AudioData/KL/sa15.wav | sa", "train | JE | AudioData/JE/n30.wav | n"],
@@ -201,7 +205,9 @@ TALK["bah"] = Tree(
         "data/split/train.txt": "Videos/82782/Visite_1/a.mp4,1,Well, made up words\n",
         "data/split/val.txt": "Videos/82783/Visite_1/b.mp4,0,Other words\n",
         "data/split/test.txt": "Videos/82784/Visite_2/c.mp4,0\n",
-        "data/Videos/82782/Visite_1/a.mp4": CLIP, "data/Videos/82783/Visite_1/b.mp4": CLIP, "data/Videos/82784/Visite_2/c.mp4": CLIP,
+        "data/Videos/82782/Visite_1/a.mp4": CLIP,
+        "data/Videos/82783/Visite_1/b.mp4": CLIP,
+        "data/Videos/82784/Visite_2/c.mp4": CLIP,
     },
     [
         "train | 82782 | data/Videos/82782/Visite_1/a.mp4 | ambivalence or hesitancy 'Well, made up words'",

@@ -11,12 +11,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
 
+
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"'{value}' is no regular expression: {error}") from error
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
 Text = Annotated[str, Field(coerce_numbers_to_str=True)]  # YAML reads 01 as a number and a data set means "01"
 Paths = dict[Text, str | list[str]]  # split -> one file or several; the split is the column `split`
 SPLITS = ("train", "valid", "test")
@@ -47,19 +57,9 @@ class Files(Strict):
     """
 
     kind: Literal["files"]
-    pattern: str
+    pattern: Pattern
     join: Join | None = None
     sidecars: dict[str, str] = {}
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"'{value}' is no regular expression: {error}") from error
-        return value
-
 
 class Table(Strict):
     """Rows of csv/tsv/txt files. `columns` names them where the files have no header.
@@ -85,9 +85,9 @@ class Frames(Strict):
     """
 
     kind: Literal["frames"]
-    pattern: str
+    pattern: Pattern
     columns: list[Text] | None = None
-    line: str | None = None
+    line: Pattern | None = None
     beside: dict[Text, str] = {}
     delimiter: str = ","
     header: int = Field(0, ge=0)
@@ -140,7 +140,7 @@ class ActionUnits(Strict):
     largest intensity (1: presence only), `present_from` the smallest value that counts as present.
     """
 
-    columns: str | None = None
+    columns: Pattern | None = None
     text: str | None = None
     pairs: str | None = None
     scale: float = Field(1, gt=0)

@@ -1,13 +1,16 @@
 """Each recipe of a set that cannot be had freely reads a tiny tree in that set's layout: records, splits, groups, labels."""
 
 import pytest
+import yaml
 from gated_faces import FACES
 from gated_talk import TALK
 from gated_trees import line
 
-from emoreason.config import names
+from emoreason.config import names, resolve
+from emoreason.errors import ConfigError
 from emoreason.instructions.readers import Failure, read
 from emoreason.instructions.recipe import load_recipe
+from emoreason.instructions.validate import validate
 
 TREES = FACES | TALK
 # Sets whose real data the other tests read.
@@ -41,3 +44,32 @@ def test_every_unsure_fact_is_said_in_words(name):
     recipe = load_recipe(name)
     assert recipe.unsure and all(len(fact.split()) >= 3 for fact in recipe.unsure)
     assert recipe.layout.strip() and recipe.terms.strip() and recipe.metric.strip()
+
+
+def test_an_empty_list_of_frames_is_counted(tmp_path):
+    root = TREES["bp4d"].write(tmp_path)
+    (root / "AUCoding/AU_OCC/F002_T1.csv").write_text("")
+    failures = [item for item in read(load_recipe("bp4d"), root) if isinstance(item, Failure)]
+    assert [(failure.place, failure.reason) for failure in failures] == [("AUCoding/AU_OCC/F002_T1.csv", "the list is empty")]
+
+
+@pytest.mark.parametrize("name, key", [("bp4d", "pattern"), ("iemocap", "line"), ("disfa", "columns")])
+def test_a_broken_expression_is_found_on_load(name, key, tmp_path):
+    values = yaml.safe_load(resolve("recipes", name).read_text())
+    place = values["fields"]["action_units"] if key == "columns" else values["reader"]
+    place[key] = "AU(\\d+"
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match=f"broken.yaml: .*{key}.*is no regular expression"):
+        load_recipe(tmp_path / "broken.yaml")
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_its_tiny_tree_passes_validation(name, tmp_path):
+    """No group on both sides of a split, and every count that differs from the official one is a warning with both numbers."""
+    recipe = load_recipe(name)
+    present = {text.split(" | ")[0] for text in TREES[name].lines}
+    recipe = recipe.model_copy(update={"expected": {s: n for s, n in recipe.expected.items() if s in present}})
+    report = validate(recipe, TREES[name].write(tmp_path), open_media=False)
+    assert report.errors == [] and sum(report.found.values()) == len(TREES[name].lines)
+    for split, count in recipe.expected.items():
+        assert f"split '{split}' has {report.found[split]} records, {count} expected" in report.warnings

@@ -69,6 +69,9 @@ def frame_rows(reader: Frames, root: Path, dataset: str) -> Iterator[Row | Failu
             yield from _fitting(lines, reader.line, path, groups, start)
             continue
         names = reader.columns
+        if not lines:
+            yield Failure(dataset, path, "the list is empty")
+            continue
         if names is None:
             names, lines, start = [name.strip() for name in lines[0].split(reader.delimiter)], lines[1:], start + 1
         try:
