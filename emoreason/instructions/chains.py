@@ -62,7 +62,7 @@ def compose(
     """
     words, told = templates(), usable(observation, lines)
     known = meaning or canonical(emotion)
-    cited = _cited(told, known, person)
+    cited = _cited(told, known, person, MOST_CITED + (observation.source.kind == "picture"))  # stills need no times
     observations = observe(observation, cited, rng) or _at_rest(observation, lines, words, rng, person)
     return Chain(
         tuple(observations), _interpretation(cited, emotion, known, words, rng), words.say("conclusion", rng, emotion=emotion),
@@ -113,13 +113,13 @@ def ids(lines: Sequence[Evidence]) -> str:
     return wording.listed([line.id for line in lines])
 
 
-def _cited(told: Sequence[Evidence], known: str | None, person: str | None) -> list[Evidence]:
-    """At most MOST_CITED lines: each modality's most telling first, then the rest by how much they say about the emotion."""
+def _cited(told: Sequence[Evidence], known: str | None, person: str | None, most: int) -> list[Evidence]:
+    """At most `most` lines: each modality's most telling first, then the rest by how much they say about the emotion."""
     weights = {line.id: abs(wording.gain(line.cue, known)) if known else 0.0 for line in told}
     mine = {line.id: person is None or line.cue.modality != "face" or line.cue.person == person for line in told}
     ranked = sorted(told, key=lambda line: (not mine[line.id], -weights[line.id]))  # stable: the stronger line first
     first = [next(line for line in ranked if line.cue.modality == m) for m in {line.cue.modality: 0 for line in ranked}]
-    chosen = {line.id for line in [*first, *(line for line in ranked if line not in first)][:MOST_CITED]}
+    chosen = {line.id for line in [*first, *(line for line in ranked if line not in first)][:most]}
     return [line for line in told if line.id in chosen]
 
 

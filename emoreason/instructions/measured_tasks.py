@@ -24,6 +24,7 @@ from emoreason.scoring.statement import Statement
 
 REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw")
 MOST_DENIED = 2
+PRESENT = 0.8  # share of modality questions about a modality that has cues, where one has
 _EXPRESSIVE = tuple(au for au in AUS if ACTION_UNITS[au].region != "gaze" and au != "AU45")  # blinks and glances say little
 
 
@@ -106,7 +107,7 @@ class ModalityLimited:
         self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
         lines, label = usable(observation, evidence), self.scheme.label(record)
-        modality = rng.choice(["face", "voice", "words"])
+        modality = _modality(lines, observation, rng)
         here = [line for line in lines if line.cue.modality == modality][:4]
         p = leaning(here, modality)
         fits = p is not None and EMOTIONS[int(p.argmax())] == self.scheme.meaning(label)
@@ -120,6 +121,16 @@ class ModalityLimited:
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         unclear = "emotion=unclear<" in drawn(asked, self.name).answer
         return label_score(text, None if unclear else self.scheme.label(record), self.scheme.labels)
+
+
+def _modality(lines: Sequence[Evidence], observation: Observation, rng: random.Random) -> str:
+    """Mostly one that has cues: a mute or faceless clip must be answered with `unclear`, but not in most lessons.
+
+    Words that nobody transcribed are left out: the conversation may quote them from the record.
+    """
+    present = list(dict.fromkeys(line.cue.modality for line in lines))
+    every = ["face", "voice"] if observation.words is None else ["face", "voice", "words"]
+    return rng.choice(present if present and rng.random() < PRESENT else every)
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,13 @@ def test_one_modality_alone_may_be_unclear():
     assert answers["face"] == {"joy"} and answers["words"] == {None}
 
 
+def test_modality_questions_are_mostly_about_what_is_there():
+    silent = make_observation(5.0, people=[{"au": {"AU12": [(1.0, 2.0, 3.0, 0.9, "both")]}}])
+    asked = [ask("modality", record("joy"), silent, seed)[0] for seed in range(300)]
+    about_face = [exchange for exchange in asked if "face" in exchange.question]
+    assert 0.8 <= len(about_face) / len(asked) < 1 and not any("words" in exchange.question for exchange in asked)
+
+
 def test_one_conversation_asks_everything_in_a_sensible_order():
     observation, rec = smile(), record("joy", **FULL)
     made = conversation(rec, observation, lines_of(observation), TASKS, random.Random(5))
