@@ -146,6 +146,9 @@ FACES["affectnet"] = Tree(
         # a picture without valence and arousal: -2 means not rated
         "val_set/annotations/12_exp.npy": Npy("0"), "val_set/annotations/12_val.npy": Npy("-2"),
         "val_set/annotations/12_aro.npy": Npy("-2"),
+        # one that the coder was uncertain about is not read
+        "val_set/images/13.jpg": PICTURE, "val_set/annotations/13_exp.npy": Npy("9"),
+        "val_set/annotations/13_val.npy": Npy("-2"), "val_set/annotations/13_aro.npy": Npy("-2"),
     },
     [
         "train | train_set_10 | train_set/images/10.jpg | Happy v=0.75 a=0.25",

@@ -61,6 +61,7 @@ class Files(Strict):
     join: Join | None = None
     sidecars: dict[str, str] = {}
 
+
 class Table(Strict):
     """Rows of csv/tsv/txt files. `columns` names them where the files have no header.
 
