@@ -172,16 +172,16 @@ _LLAVA = '[{{"id": "{id}", "{kind}": "{medium}", "conversations": [{{"from": "hu
     '{{"from": "gpt", "value": "{answer}"}}]}}]'
 TALK["faba_emotion"] = Tree(
     {
-        "train_emotion.json": _LLAVA.format(id="9", kind="image", medium="images/9.jpg", answer="Made up."),
-        "eval_emotion.json": _LLAVA.format(id="8", kind="image", medium="images/8.jpg", answer="Also made up."),
+        "train/train_emotion_anno.json": _LLAVA.format(id="9", kind="image", medium="images/9.jpg", answer="Made up."),
+        "eval/eval_emotion_anno.json": _LLAVA.format(id="8", kind="image", medium="images/8.jpg", answer="Also made up."),
         "images/9.jpg": PICTURE, "images/8.jpg": PICTURE,
     },
     ["train | 9 | images/9.jpg | because:Made up.", "test | 8 | images/8.jpg | because:Also made up."],
 )
 TALK["faba_au"] = Tree(
     {
-        "train_au.json": _LLAVA.format(id="9", kind="image", medium="images/9.jpg", answer="Made up."),
-        "eval_au.json": _LLAVA.format(id="8", kind="image", medium="images/8.jpg", answer="Also made up."),
+        "train/train_au_anno.json": _LLAVA.format(id="9", kind="image", medium="images/9.jpg", answer="Made up."),
+        "eval/eval_au_anno.json": _LLAVA.format(id="8", kind="image", medium="images/8.jpg", answer="Also made up."),
         "images/9.jpg": PICTURE, "images/8.jpg": PICTURE,
     },
     ["train | 9 | images/9.jpg | because:Made up.", "test | 8 | images/8.jpg | because:Also made up."],
