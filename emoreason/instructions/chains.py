@@ -63,7 +63,12 @@ def compose(
     words, told = templates(), usable(observation, lines)
     known = meaning or canonical(emotion)
     cited = _cited(told, known, person, MOST_CITED + (observation.source.kind == "picture"))  # stills need no times
-    observations = observe(observation, cited, rng) or _at_rest(observation, lines, words, rng, person)
+    observations = observe(observation, cited, rng)
+    untold = [line for line in lines if line not in cited]
+    if not cited:
+        observations = _at_rest(observation, lines, words, rng, person)
+    elif untold and observation.source.kind == "picture":  # without seconds, only these may tell two stills apart
+        observations.append(words.say("aside", rng, listed=_aside(observation, untold)))
     return Chain(
         tuple(observations), _interpretation(cited, emotion, known, words, rng), words.say("conclusion", rng, emotion=emotion),
         tuple(cited),
@@ -131,9 +136,16 @@ def _at_rest(
     absent = {name: wording.absent_units(observation.person(name)) for name in names}
     quiet = next((name for name in names if absent[name]), None)
     sentences = [words.say("face", rng, person=quiet, cues=wording.listed(absent[quiet]))] if quiet else []
-    spans = [f"{line.id} {line.cue.start_s:.1f}-{line.cue.end_s:.1f} s" for line in lines[:MOST_CITED]]
-    rest = f", doubtful or ordinary: {', '.join(spans)}" if spans else ""
-    return sentences + [words.say("nothing", rng, rest=rest)] if spans or not sentences else sentences
+    listed = _aside(observation, lines)
+    rest = f", doubtful or ordinary: {listed}" if listed else ""
+    return sentences + [words.say("nothing", rng, rest=rest)] if listed or not sentences else sentences
+
+
+def _aside(observation: Observation, lines: Sequence[Evidence]) -> str:
+    """Where lines lie that are not told: their seconds, or in a still how strong they are."""
+    still = observation.source.kind == "picture"
+    where = [f"{ln.cue.strength:.2f}" if still else f"{ln.cue.start_s:.1f}-{ln.cue.end_s:.1f} s" for ln in lines[:MOST_CITED]]
+    return ", ".join(f"{line.id} {place}" for line, place in zip(lines, where, strict=False))
 
 
 def _voice_word(line: Evidence) -> str:

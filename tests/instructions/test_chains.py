@@ -4,6 +4,7 @@ import collections
 import os
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,19 @@ def test_a_face_at_rest_is_told_by_what_is_absent():
     text = chain(observation, [], "neutral", random.Random(0))
     assert "no lip corner puller (AU12)" in text
     assert {claim.verdict for claim in check(text, observation)} == {"supported"}
+
+
+def test_stills_differ_by_what_is_left_aside():
+    texts = set()
+    for untold in ("AU14", "AU17"):
+        au = {"AU12": [(0.0, 0.0, 0.0, 0.9, "both")], untold: [(0.0, 0.0, 0.0, 0.3 if untold == "AU14" else 0.6, "both")]}
+        video = make_observation(4.0, people=[{"au": au}], reliability={untold: "low"})
+        still = replace(video, source=replace(video.source, kind="picture"))
+        lines = lines_of(video)
+        made = compose(still, lines, "happiness", random.Random(0))
+        assert [line.cue.cue for line in made.cited] == ["AU12"] and untold not in made.text
+        texts.add(made.text)
+    assert len(texts) == 2
 
 
 def test_without_any_cue_nothing_is_claimed():
