@@ -329,3 +329,19 @@ def test_the_cropped_face_recipe_in_its_official_layout(tmp_path):
     records, failures = both(tmp_path, load_recipe("ferplus"))
     assert records[0].cropped_face and records[0].labels[0].value == "neutral" and records[0].labels[0].shares == {"neutral": 1.0}
     assert [failure.place for failure in failures] == ["data/FER2013Train/label.csv", "data/FER2013Valid/label.csv"]
+
+
+@pytest.mark.parametrize("layout", ["ecf_json", "reccon", "emory", "ecf"])
+def test_a_file_of_another_layout_is_named(tmp_path, layout):
+    put(tmp_path, "a.json", '[{"turn": "x"}]')
+    reader = {"kind": "dialogue", "layout": layout, "tables": {"train": "a.json"}}
+    with pytest.raises(ConfigError, match=f"a.json: not in the layout '{layout}'"):
+        list(read(recipe(reader, {"id": "{dialogue}_{index}", "group": "{dialogue}"}), tmp_path))
+
+
+def test_a_joined_table_without_its_column_is_named(tmp_path):
+    put(tmp_path, "1.png")
+    put(tmp_path, "au.csv", "name,AU1\n1,0\n")
+    files = {"kind": "files", "pattern": r"(?P<n>\d)\.png", "join": {"table": "au.csv", "key": "{n}", "on": "{file}"}}
+    with pytest.raises(ConfigError, match="au.csv: no column 'file'"):
+        list(read(recipe(files, {"id": "{n}", "group": "{n}", "image": "{path}"}), tmp_path))

@@ -33,13 +33,21 @@ def dialogue_rows(reader: Dialogue, root: Path, dataset: str) -> Iterator[Row | 
             yield found
             continue
         split, path = found
-        for talk in _LAYOUTS[reader.layout](path, reader):
+        for talk in _conversations(path, reader):
             if isinstance(talk, str):
                 yield Failure(dataset, path.relative_to(root).as_posix(), talk)
             elif reader.each == "dialogue":
                 yield Row(talk.place, {"split": split, "dialogue": talk.id}, talk.turns, talk.causes)
             else:
                 yield from _each_turn(talk, split)
+
+
+def _conversations(path: Path, reader: Dialogue) -> Iterator[Conversation | str]:
+    try:
+        yield from _LAYOUTS[reader.layout](path, reader)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{path}: not in the layout '{reader.layout}' ({reason}); see the recipe's layout") from error
 
 
 def _each_turn(talk: Conversation, split: str) -> Iterator[Row]:

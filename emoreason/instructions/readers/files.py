@@ -51,7 +51,10 @@ def _joined(join: Join, root: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         raise ConfigError(f"{path}: the table that the recipe joins is not there")
     rows = (cells for _, cells in delimited(path, join.columns, join.delimiter, True, "utf-8-sig") if isinstance(cells, dict))
-    return {fill(join.on, cells): cells for cells in rows}
+    try:
+        return {fill(join.on, cells): cells for cells in rows}
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _sidecar(path: Path) -> str:
