@@ -269,6 +269,7 @@ Recipes = Annotated[list[str], typer.Argument(metavar="RECIPE...", help="Names o
 Roots = Annotated[
     list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
 ]
+Store = Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A sample that had to be left out, or a warning, is a failure.")]
 
 
@@ -316,10 +317,81 @@ def data_build(
     return INPUT_FAILED if failed else 0
 
 
+@data_app.command("observe")
+def data_observe(
+    recipes: Recipes,
+    root: Roots = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    store: Store = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many records of each set.")] = None,
+    failures: Annotated[Path | None, typer.Option(help="Folder for a <set>.failures.jsonl each; else in the store.")] = None,
+    no_words: Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")] = False,
+) -> int:
+    """Measure faces, voices and words of all media. What was measured before is skipped, so an interrupted run goes on."""
+    from emoreason.instructions.observe_all import default_store, jobs_of, observe_all
+
+    kept = store or default_store()
+    _make_folder(failures or kept)
+    failed = False
+    for recipe, folder in _sets(recipes, root):
+        jobs = jobs_of(_records(recipe, folder)[:limit], folder, words=not no_words)
+        with progress(Console(stderr=True), recipe.name, show=True) as hook:
+            lines = (failures or kept) / f"{recipe.name}.failures.jsonl"
+            tally = observe_all(jobs, kept, workers, lines, lambda done, total, hook=hook: hook("observing", done, total))
+        new, seconds = tally.files - tally.cached - tally.failed, max(tally.elapsed_s, 1e-3)
+        speed = f"{tally.faces / seconds:.1f} faces/s, sound at {tally.sound_s / seconds:.1f} x real time"
+        print(safe(f"{recipe.name}: {new} measured, {tally.cached} known, {tally.failed} failed; {speed}"))
+        failed |= bool(tally.failed)
+    return INPUT_FAILED if failed else 0
+
+
+@data_app.command("preview")
+def data_preview(
+    recipes: Recipes,
+    out: Annotated[Path, typer.Option(help="A page per set goes to this folder.")],
+    root: Roots = None,
+    count: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 6,
+    seed: Annotated[int, typer.Option(help="Another seed shows other records and wordings.")] = 0,
+    store: Store = None,
+) -> int:
+    """Show what the model is shown and taught: frames, waveform, prompt, answers and where each sentence comes from."""
+    import random
+
+    from emoreason.instructions.observe_all import default_store
+    from emoreason.instructions.preview import few, preview
+    from emoreason.instructions.tasks import tasks_for
+
+    _make_folder(out)
+    for recipe, folder in _sets(recipes, root):
+        scheme = recipe.scheme
+        tasks = tasks_for(scheme.name, scheme.labels) if scheme else tasks_for("", ())
+        some = few(_records(recipe, folder), count, random.Random(seed))
+        path = out / f"{recipe.name}.html"
+        path.write_text(preview(some, folder, tasks, recipe.title, store or default_store(), seed), encoding="utf-8")
+        _print_paths([path])
+    return 0
+
+
+def _records(recipe, folder: Path) -> list:
+    from emoreason.instructions.readers import Failure, read
+
+    return [item for item in read(recipe, folder) if not isinstance(item, Failure)]
+
+
 def _load_sets(recipes: list[str], root: list[str] | None):
-    """(name, loaded) one after the other; a recipe with a mistake is found before any set is read."""
+    """(name, loaded) one after the other."""
+    from emoreason.instructions.validate import load
+
+    for recipe, folder in _sets(recipes, root):
+        with progress(Console(stderr=True), recipe.name, show=True) as hook:
+            loaded = load(recipe, folder, hook)
+        yield recipe.name, loaded
+
+
+def _sets(recipes: list[str], root: list[str] | None):
+    """(recipe, folder) one after the other; a recipe with a mistake is found before any set is read."""
     from emoreason.instructions.recipe import load_recipe
-    from emoreason.instructions.validate import data_root, load
+    from emoreason.instructions.validate import data_root
 
     chosen, roots = [load_recipe(name) for name in recipes], {}
     for item in root or ():
@@ -332,6 +404,4 @@ def _load_sets(recipes: list[str], root: list[str] | None):
         raise typer.BadParameter(f"--root names '{strange[0]}', which is none of: {', '.join(recipe.name for recipe in chosen)}")
     for recipe in chosen:
         folder = data_root(recipe, roots, os.environ.get("EMOREASON_DATA"))
-        with progress(Console(stderr=True), recipe.name, show=True) as hook:
-            loaded = load(recipe, folder, hook)
-        yield recipe.name, loaded
+        yield recipe, folder

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
+from emoreason import assets
 from emoreason.errors import AssetError, ConfigError, EnvironmentProblem
 from emoreason.instructions.record import Record
 from emoreason.media import Clip
-from emoreason.perception.observation import Observation
+from emoreason.perception.landmarker import landmarkers_kept
+from emoreason.perception.observation import Observation, Words, WordSegment
 from emoreason.perception.observe import observe
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.perception.store import ObservationStore
@@ -24,7 +26,7 @@ from emoreason.perception.store import ObservationStore
 Roots = Path | Mapping[str, Path]  # one data set's root, or of each data set by name for records put together from several
 Progress = Callable[[int, int], None]  # files done, files in all
 
-_CHUNK = 8  # files handed to a process at a time
+_CHUNK = 32  # files handed to a process at a time: networks are made once a chunk
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Tally:
             self.sound_s += outcome.sound_s
 
 
+def default_store() -> Path:
+    """Where observations of data sets are kept unless the caller says otherwise: apart from the bounded cache of single files."""
+    return assets.home() / "data-observations"
+
+
 def data_store(folder: Path) -> ObservationStore:
     """A store that keeps everything: a data set is observed to be read again in every epoch."""
     return ObservationStore(folder, limit_bytes=None)
@@ -117,7 +124,8 @@ def jobs_of(records: Iterable[Record], roots: Roots, words: bool = True) -> list
 
 def find(record: Record, roots: Roots, store: ObservationStore, words: bool = True) -> Observation | None:
     """The stored observation of a record. Sound from a file of its own is joined to the pictures; of several pictures (a
-    sequence) it is that of the last, which shows what the label says. None if a file was not measured or cannot be read.
+    sequence) it is that of the last, which shows what the label says. A transcript that the data set gives counts as its words.
+    None if a file was not measured or cannot be read.
     """
     settings, media = settings_of(record, words).to_dict(), record.media
     if media is None:
@@ -129,7 +137,8 @@ def find(record: Record, roots: Roots, store: ObservationStore, words: bool = Tr
     found = [store.find(Clip(path).source, settings) for path in wanted]
     if None in found:
         return None
-    return found[0] if len(found) == 1 else joined(*found)
+    observation = found[0] if len(found) == 1 else joined(*found)
+    return observation if record.transcript is None else told(observation, record)
 
 
 def joined(face: Observation, voice: Observation) -> Observation:
@@ -143,6 +152,16 @@ def joined(face: Observation, voice: Observation) -> Observation:
         words=voice.words,
         notes=(*notes, *(note for note in voice.notes if note not in notes and note.code != "no_face")),
     )
+
+
+def told(observation: Observation, record: Record) -> Observation:
+    """With the data set's own transcript as the words, said within the record's span, else from the first speech to the last.
+    Words without a voice are left out: nobody is heard saying them."""
+    spans = observation.voice.spans if observation.voice else ()
+    if not spans:
+        return observation
+    start_s, end_s = (record.span.start_s, record.span.end_s) if record.span else (spans[0][0], spans[-1][1])
+    return replace(observation, words=Words(record.language or "und", 1.0, (WordSegment(start_s, end_s, record.transcript),)))
 
 
 def observe_all(
@@ -174,7 +193,9 @@ def observe_all(
 
 def _here(jobs: Iterable[Job], store: Path) -> Iterator[Measured | Unread]:
     kept = data_store(store)
-    return (_measure(job, kept) for job in jobs)
+    with landmarkers_kept():
+        for job in jobs:
+            yield _measure(job, kept)
 
 
 def _measure_chunk(jobs: list[Job], store: Path) -> list[Measured | Unread]:

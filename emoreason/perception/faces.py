@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from emoreason.media import Clip, Frame
-from emoreason.perception.landmarker import Meshes, still_landmarker
+from emoreason.perception.landmarker import Meshes, let_go, still_landmarker
 from emoreason.perception.loop import VideoLoop
 from emoreason.perception.observation import Note
 from emoreason.perception.rows import LOOP, SECOND, SMALL_PX, Counts, Ledger, Rows, mesh_rows, whole_picture_row
@@ -222,8 +222,7 @@ class _Reading:
     def close(self) -> None:
         self._detecting.shutdown()
         self._pool.shutdown()
-        if not self._still:
-            self._loop.close()
+        let_go(self._loop)
         self._closer.close()
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from emoreason.perception.landmarker import BoxDetector, Landmarker, Meshes, still_landmarker
+from emoreason.perception.landmarker import BoxDetector, Landmarker, Meshes, let_go, still_landmarker
 
 _VIEW = 256  # side of the enlarged view: the mesh network's own input size
 _GREY, _BLACK = 128, 0
@@ -128,8 +128,8 @@ class SecondLook:
         return Meshes.none()
 
     def close(self) -> None:
-        if "boxes" in self._tasks:
-            self._tasks["boxes"].close()
+        for task in self._tasks.values():
+            let_go(task)
         self._tasks.clear()
 
     def _view(

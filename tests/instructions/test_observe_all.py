@@ -11,10 +11,21 @@ from face_pictures import face
 from observations import make_observation
 from voices import speech, write_wav
 
+from emoreason.cli import INPUT_FAILED, run
 from emoreason.errors import ConfigError
 from emoreason.instructions import observe_all as module
-from emoreason.instructions.observe_all import Job, data_store, files_of, find, jobs_of, joined, observe_all, settings_of
-from emoreason.instructions.record import Media, Record
+from emoreason.instructions.observe_all import (
+    Job,
+    data_store,
+    files_of,
+    find,
+    jobs_of,
+    joined,
+    observe_all,
+    settings_of,
+    told,
+)
+from emoreason.instructions.record import Media, Record, Span
 from emoreason.media import Clip
 from emoreason.perception.observe import observe
 
@@ -47,8 +58,8 @@ def test_settings_follow_the_record():
     assert settings_of(RECORDS[0]).cropped_faces is True
     assert settings_of(RECORDS[1]).cropped_faces is None and settings_of(RECORDS[1]).words
     assert not settings_of(RECORDS[1], words=False).words
-    told = record("6", Media(audio="a.wav"), transcript="Good morning.", language="en")
-    assert not settings_of(told).words and settings_of(told).language == "en"
+    given = record("6", Media(audio="a.wav"), transcript="Good morning.", language="en")
+    assert not settings_of(given).words and settings_of(given).language == "en"
 
 
 def test_each_file_is_measured_once(root):
@@ -126,6 +137,32 @@ def test_pictures_and_sound_are_joined():
     assert replace(both, voice=None).faces is face.faces
 
 
+def test_a_given_transcript_counts_as_words():
+    heard = make_observation(has_video=False, voice={"pitch": (220.0, "high")}, speech=[(0.5, 1.5), (2.0, 4.0)], duration_s=6)
+    one = record("1", Media(audio="a.wav"), transcript="Good morning.", language="en")
+    (segment,) = told(heard, one).words.segments
+    assert (segment.start_s, segment.end_s, segment.text) == (0.5, 4.0, "Good morning.")
+    assert told(heard, one).words.language == "en"
+    (segment,) = told(heard, one.model_copy(update={"span": Span(start_s=1.0, end_s=2.5)})).words.segments
+    assert (segment.start_s, segment.end_s) == (1.0, 2.5)
+    assert told(make_observation(people=[{}]), one).words is None
+
+
 def test_workers_are_counted_from_one(tmp_path):
     with pytest.raises(ConfigError, match="workers is 0"):
         observe_all([], tmp_path, workers=0)
+
+
+def test_command_observes_a_set(tmp_path, capsys):
+    face(8)
+    actor = tmp_path / "Actor_01"
+    actor.mkdir()
+    write_wav(actor / "03-01-03-01-01-01-01.wav", speech(1.5))
+    (actor / "03-01-04-01-01-01-01.wav").write_bytes(b"no sound")
+    command = ["data", "observe", "ravdess", "--root", f"ravdess={tmp_path}", "--no-words", "--workers", "1"]
+    command += ["--store", str(tmp_path / "store")]
+    assert run(command) == INPUT_FAILED
+    assert capsys.readouterr().out.startswith("ravdess: 1 measured, 0 known, 1 failed")
+    assert "03-01-04" in (tmp_path / "store" / "ravdess.failures.jsonl").read_text()
+    assert run([*command, "--limit", "1"]) == 0
+    assert capsys.readouterr().out.startswith("ravdess: 0 measured, 1 known, 0 failed")

@@ -15,6 +15,7 @@ from face_pictures import face
 from observations import make_observation
 from voices import speech, write_wav
 
+from emoreason.cli import run
 from emoreason.instructions.conversation import converse
 from emoreason.instructions.preview import few, labels, page, preview, show, waveform
 from emoreason.instructions.record import ClosedLabel, Media, Record
@@ -142,3 +143,12 @@ def test_records_are_measured_on_the_way(tmp_path):
 
 def page_of(records: list[Record], root: Path) -> str:
     return preview(records, root, tasks_for("set", LABELS), "Set", root / "store")
+
+
+def test_command_writes_a_page(tmp_path, capsys):
+    (tmp_path / "jaffe").mkdir()
+    cv2.imwrite(str(tmp_path / "jaffe" / "KA.HA1.29.tiff"), face(128)[..., ::-1])
+    command = ["data", "preview", "jaffe", "--root", f"jaffe={tmp_path / 'jaffe'}", "--out", str(tmp_path / "pages")]
+    assert run([*command, "--store", str(tmp_path / "store")]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path == tmp_path / "pages" / "jaffe.html" and path.read_text("utf-8").count("<article>") == 1

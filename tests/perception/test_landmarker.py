@@ -8,7 +8,15 @@ from face_pictures import face, sample_frame, scene
 
 from emoreason.errors import AssetError
 from emoreason.perception import landmarker as module
-from emoreason.perception.landmarker import BoxDetector, Landmarker, Meshes, quiet
+from emoreason.perception.landmarker import (
+    BoxDetector,
+    Landmarker,
+    Meshes,
+    landmarkers_kept,
+    let_go,
+    quiet,
+    still_landmarker,
+)
 
 
 def test_one_face_in_pixels_of_the_picture():
@@ -76,3 +84,19 @@ def test_a_process_that_finds_a_face_keeps_stderr_clean(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_landmarkers_are_kept_only_meanwhile_and_see_the_same():
+    picture = sample_frame()
+    fresh = still_landmarker(2)
+    with landmarkers_kept():
+        kept = still_landmarker(2)
+        first = kept(picture)
+        let_go(kept)
+        assert still_landmarker(2) is kept is not still_landmarker(1)
+        np.testing.assert_array_equal(kept(picture).landmarks, first.landmarks)
+        np.testing.assert_array_equal(fresh(picture).landmarks, first.landmarks)
+    after = still_landmarker(2)
+    assert after is not kept
+    let_go(after)
+    let_go(fresh)
