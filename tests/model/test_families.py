@@ -49,7 +49,7 @@ def seeing(toy_model):
     return toy_model
 
 
-def close(a, b):
+def assert_near(a, b):
     torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_left_padded_batch_is_its_samples(toy_model):
     both, mask = toy_model.logits(toy_model.first, toy_model.second)
     assert not mask.all(), "one of the two must be padded"
     for b, one in enumerate((toy_model.first, toy_model.second)):
-        close(both[b][mask[b]], toy_model.logits(one)[0][0])
+        assert_near(both[b][mask[b]], toy_model.logits(one)[0][0])
 
 
 def test_right_padded_training_batch_is_its_samples(toy_model):
@@ -99,14 +99,15 @@ def test_right_padded_training_batch_is_its_samples(toy_model):
     with torch.no_grad():
         both = toy_model.model(**batch).logits
         for b, (one, answer) in enumerate(zip(segments, ANSWERS, strict=True)):
-            close(both[b][batch["attention_mask"][b].bool()], toy_model.model(**toy_model.processor([one], [answer])).logits[0])
+            alone = toy_model.model(**toy_model.processor([one], [answer])).logits[0]
+            assert_near(both[b][batch["attention_mask"][b].bool()], alone)
 
 
 def test_a_batch_may_mix_segments_with_and_without_each_modality(toy_model):
     segments = (toy_model.first.without("voice"), toy_model.second.without("scene"), toy_model.first.without("face"))
     both, mask = toy_model.logits(*segments)
     for b, one in enumerate(segments):
-        close(both[b][mask[b]], toy_model.logits(one)[0][0])
+        assert_near(both[b][mask[b]], toy_model.logits(one)[0][0])
 
 
 @pytest.mark.parametrize("gone", [("face",), ("voice",), ("evidence",), ("face", "voice", "scene", "evidence")])
@@ -144,7 +145,7 @@ def test_cached_decode_is_uncached(toy_model):
         for cached in (True, False)
     ]
     assert runs[0].sequences.tolist() == runs[1].sequences.tolist()
-    close(torch.stack(runs[0].logits), torch.stack(runs[1].logits))
+    assert_near(torch.stack(runs[0].logits), torch.stack(runs[1].logits))
     new = runs[0].sequences[:, -5:]
     assert not set(new.flatten().tolist()) & set(toy_model.model.config.special_token_ids.values())
 
@@ -152,7 +153,7 @@ def test_cached_decode_is_uncached(toy_model):
 def test_generation_is_what_forward_says(toy_model):
     batch = toy_model.processor([toy_model.first])
     run = toy_model.model.generate(**batch, max_new_tokens=1, do_sample=False, return_dict_in_generate=True, output_logits=True)
-    close(run.logits[0][0], toy_model.last(toy_model.first))
+    assert_near(run.logits[0][0], toy_model.last(toy_model.first))
 
 
 def test_save_and_load_are_equal(toy_model, tmp_path):
@@ -178,7 +179,7 @@ def test_merged_is_unmerged(toy_model):
         batch = processor([toy_model.first, toy_model.second])
         before = model(**batch).logits
         model.backbone = model.backbone.merge_and_unload()
-        close(model(**batch).logits, before)
+        assert_near(model(**batch).logits, before)
     assert not any("lora" in name or "trainable_tokens" in name for name, _ in model.backbone.named_parameters())
 
 
