@@ -74,6 +74,7 @@ def yes_no(text: str) -> bool | None:
 
 
 def yes_no_score(text: str, truth: bool) -> Score:
+    """Whether the answer says the right one of yes and no; neither said is wrong."""
     said = yes_no(text)
     return {"readable": said is not None, "correct": said is truth}
 
@@ -91,6 +92,7 @@ def affect_score(text: str, valence: float, arousal: float) -> Score:
 
 
 def affect_said(text: str) -> tuple[float, float] | None:
+    """Valence and arousal that an answer states; None where it states none."""
     found = _AFFECT.search(text)
     numbers = (float(found.group(1)), float(found.group(2))) if found else (2.0, 2.0)
     return numbers if all(-1 <= number <= 1 for number in numbers) else None

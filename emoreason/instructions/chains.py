@@ -115,6 +115,7 @@ def leaning(lines: Sequence[Evidence], modality: str) -> np.ndarray | None:
 
 
 def ids(lines: Sequence[Evidence]) -> str:
+    """Evidence ids as they are cited."""
     return wording.listed([line.id for line in lines])
 
 
