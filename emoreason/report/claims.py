@@ -54,21 +54,26 @@ def coverage(
     Cues of low reliability and voice cues in their typical range are no evidence that a text should mention. A supported denial
     mentions nothing: its time never overlaps an event of its unit.
     """
+    told = strongest(observation, top, start_s, end_s)
+    supported = [claim for claim in claims if claim.verdict == "supported"]
+    return sum(any(mentions(claim, cue) for claim in supported for cue in same) for same in told) / len(told) if told else None
+
+
+def strongest(observation: Observation, top: int = 6, start_s: float = 0.0, end_s: float | None = None) -> list[list[Cue]]:
+    """The `top` strongest different cues measured in start_s..end_s, each with all its occurrences; see `coverage`."""
     end_s = observation.source.duration_s if end_s is None else end_s
-    strongest: dict[tuple[str, str | None], list[Cue]] = {}
+    found: dict[tuple[str, str | None], list[Cue]] = {}
     for cue in cues(observation):
         inside = cue.start_s <= end_s and cue.end_s >= start_s
         if inside and cue.reliability != "low" and cue.level != "typical":
             key = (_SAME.get(cue.cue, cue.cue), cue.person if cue.modality == "face" else None)
-            if key in strongest or len(strongest) < top:
-                strongest.setdefault(key, []).append(cue)
-    if not strongest:
-        return None
-    supported = [claim for claim in claims if claim.verdict == "supported"]
-    return sum(any(_mentions(claim, cue) for claim in supported for cue in same) for same in strongest.values()) / len(strongest)
+            if key in found or len(found) < top:
+                found.setdefault(key, []).append(cue)
+    return list(found.values())
 
 
-def _mentions(claim: Claim, cue: Cue) -> bool:
+def mentions(claim: Claim, cue: Cue) -> bool:
+    """Whether a claim speaks of this cue: the same unit, of a person and at a time that fit."""
     if _SAME.get(claim.cue, claim.cue) != _SAME.get(cue.cue, cue.cue):
         return False
     if cue.modality == "face" and claim.person not in (None, "all", "speaker", cue.person):
