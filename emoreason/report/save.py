@@ -52,10 +52,10 @@ def stable_id(report: EmotionReport) -> str:
     """Folder name of a report: readable, safe, and different for two files of one name or one path with new content."""
     path = unicodedata.normalize("NFC", os.path.abspath(report.source.path))
     digest = hashlib.sha256(f"{path}\n{report.source.sha256}".encode(errors="surrogatepass")).hexdigest()
-    return f"{_slug(Path(path).stem)}-{digest[:8]}"
+    return f"{slug(Path(path).stem)}-{digest[:8]}"
 
 
-def _slug(stem: str) -> str:
+def slug(stem: str) -> str:
     """Letters, marks and digits of any script, '_' and '-'; everything else becomes a single '-'. Never empty."""
     kept = "".join(c if c in "_-" or unicodedata.category(c)[0] in "LMN" else " " for c in stem)
     slug = "-".join(kept.split()).strip("-")

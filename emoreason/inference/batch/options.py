@@ -1,0 +1,81 @@
+"""What a batch run is asked to do."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from emoreason import __version__
+from emoreason.errors import ConfigError
+from emoreason.perception.settings import PerceptionSettings
+from emoreason.report.writers import WRITERS
+
+GIB = 1 << 30
+WORKER_GIB = 1.5  # resident, of a worker with the landmarker and the speech model loaded
+EXTRAS = tuple(name for name in WRITERS if name not in ("json", "parquet"))
+
+
+@dataclass(frozen=True)
+class Options:
+    """formats: files per clip beside its report, below clips/<id>. frames: also write the frame tables.
+
+    time_limit_s and memory_limit_gib are per file and per worker; a file that exceeds one fails alone. retries: of a file
+    whose worker died or whose disk stumbled, not of one that cannot be read. threads: per worker and library.
+    """
+
+    model: str = "composer"
+    perception: PerceptionSettings = field(default_factory=PerceptionSettings)
+    formats: tuple[str, ...] = ()
+    frames: bool = True
+    workers: int | None = None
+    threads: int | None = None
+    time_limit_s: float = 3600.0
+    memory_limit_gib: float | None = None
+    retries: int = 1
+    cache: bool = True
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.formats if name not in EXTRAS]:
+            raise ConfigError(f"format '{unknown[0]}' is none of {', '.join(EXTRAS)} (reports are json, tables parquet)")
+        for name in ("workers", "threads", "time_limit_s", "memory_limit_gib"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ConfigError(f"{name} is {value}; give a positive number")
+        if self.retries < 0:
+            raise ConfigError(f"retries is {self.retries}; give 0 or more")
+
+    def digest(self) -> str:
+        """Of everything that a result depends on. How many workers made it is not among that."""
+        perception = {name: value for name, value in asdict(self.perception).items() if name != "threads"}
+        says = [__version__, self.model, _weights(self.model), perception, sorted(self.formats), self.frames]
+        return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _weights(model: str) -> str | None:
+    """Hash of a checkpoint folder's files, so that a model trained on makes new results."""
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json")):
+        digest.update(file.relative_to(folder).as_posix().encode())
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """As many as there are cores, as far as they fit into the memory that is free."""
+    return max(1, min(cores(), int(0.8 * psutil.virtual_memory().available / (WORKER_GIB * GIB))))
+
+
+def default_memory_gib(workers: int) -> float:
+    """A worker's share of 80 % of the machine's memory."""
+    return 0.8 * psutil.virtual_memory().total / GIB / workers
