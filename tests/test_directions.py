@@ -19,6 +19,7 @@ MAY_SEE = {
     "inference": {"labels", "scoring", "media", "perception", "report", "model", "instructions"},
     "evaluation": {"labels", "scoring", "media", "perception", "report", "model", "instructions", "training", "inference"},
 }
+MAY_SEE["cli"] = set(MAY_SEE) | {"EmotionReasoner", "assets", "system", "terminal"}  # and nothing may see it
 NO_ASSETS = {"labels", "scoring", "media", "report"}
 
 

@@ -1,0 +1,154 @@
+"""`emoreason data`: data sets, from their recipes to what the model is shown."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from emoreason.cli.shared import INPUT_FAILED, make_folder, print_line, print_paths, say
+from emoreason.terminal import print_validation, progress, safe
+
+app = typer.Typer(help="Data sets: check them against their recipes, turn them into records.", rich_markup_mode=None)
+Recipes = Annotated[list[str], typer.Argument(metavar="RECIPE...", help="Names or files (.yaml).", show_default=False)]
+Roots = Annotated[
+    list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
+]
+Store = Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")]
+Strict = Annotated[bool, typer.Option("--strict", help="A sample that had to be left out, or a warning, is a failure.")]
+
+
+@app.command("validate")
+def data_validate(
+    recipes: Recipes,
+    root: Roots = None,
+    strict: Strict = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per data set.")] = False,
+) -> int:
+    """Counts against the expected ones, labels, missing or damaged media, leaks across splits."""
+    failed = False
+    for name, loaded in _load_sets(recipes, root):
+        report = loaded.report
+        failed |= not report.ok or (strict and bool(report.failures or report.warnings))
+        if as_json:
+            print_line(json.dumps(report.to_dict(), ensure_ascii=False))
+        else:
+            print_validation(name, report)
+    return INPUT_FAILED if failed else 0
+
+
+@app.command("build")
+def data_build(
+    recipes: Recipes,
+    out: Annotated[Path, typer.Option(help="Records go to a folder per set below this one.")],
+    root: Roots = None,
+    strict: Strict = False,
+) -> int:
+    """Write the records that pass, and failures.jsonl beside them; a set with errors is not written."""
+    from emoreason.instructions.store import write_records
+
+    make_folder(out)
+    failed = False
+    for name, loaded in _load_sets(recipes, root):
+        report = loaded.report
+        if not report.ok or (strict and (report.failures or report.warnings)):
+            failed = True
+            say(f"{name}: not built: {'; '.join(report.errors or report.warnings)}")
+            continue
+        digest = write_records(loaded.records, out / report.dataset)
+        lines = (json.dumps(failure.to_dict(), ensure_ascii=False) + "\n" for failure in report.failures)
+        (out / report.dataset / "failures.jsonl").write_text("".join(lines), encoding="utf-8")
+        print(safe(f"{out / report.dataset}  {len(loaded.records)} records  {len(report.failures)} failures  sha256 {digest}"))
+    return INPUT_FAILED if failed else 0
+
+
+@app.command("observe")
+def data_observe(
+    recipes: Recipes,
+    root: Roots = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    store: Store = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many records of each set.")] = None,
+    failures: Annotated[Path | None, typer.Option(help="Folder for a <set>.failures.jsonl each; else in the store.")] = None,
+    no_words: Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")] = False,
+) -> int:
+    """Measure faces, voices and words of all media. What was measured before is skipped, so an interrupted run goes on."""
+    from emoreason.instructions.observe_all import default_store, jobs_of, observe_all
+
+    kept = store or default_store()
+    make_folder(failures or kept)
+    failed = False
+    for recipe, folder in _sets(recipes, root):
+        jobs = jobs_of(_records(recipe, folder)[:limit], folder, words=not no_words)
+        with progress(Console(stderr=True), recipe.name, show=True) as hook:
+            lines = (failures or kept) / f"{recipe.name}.failures.jsonl"
+            tally = observe_all(jobs, kept, workers, lines, lambda done, total, hook=hook: hook("observing", done, total))
+        new, seconds = tally.files - tally.cached - tally.failed, max(tally.elapsed_s, 1e-3)
+        speed = f"{tally.faces / seconds:.1f} faces/s, sound at {tally.sound_s / seconds:.1f} x real time"
+        print(safe(f"{recipe.name}: {new} measured, {tally.cached} known, {tally.failed} failed; {speed}"))
+        failed |= bool(tally.failed)
+    return INPUT_FAILED if failed else 0
+
+
+@app.command("preview")
+def data_preview(
+    recipes: Recipes,
+    out: Annotated[Path, typer.Option(help="A page per set goes to this folder.")],
+    root: Roots = None,
+    count: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 6,
+    seed: Annotated[int, typer.Option(help="Another seed shows other records and wordings.")] = 0,
+    store: Store = None,
+) -> int:
+    """Show what the model is shown and taught: frames, waveform, prompt, answers and where each sentence comes from."""
+    import random
+
+    from emoreason.instructions.observe_all import default_store
+    from emoreason.instructions.preview import few, preview
+    from emoreason.instructions.tasks import tasks_for
+
+    make_folder(out)
+    for recipe, folder in _sets(recipes, root):
+        scheme = recipe.scheme
+        tasks = tasks_for(scheme.name, scheme.labels) if scheme else tasks_for("", ())
+        some = few(_records(recipe, folder), count, random.Random(seed))
+        path = out / f"{recipe.name}.html"
+        path.write_text(preview(some, folder, tasks, recipe.title, store or default_store(), seed), encoding="utf-8")
+        print_paths([path])
+    return 0
+
+
+def _records(recipe, folder: Path) -> list:
+    from emoreason.instructions.readers import Failure, read
+
+    return [item for item in read(recipe, folder) if not isinstance(item, Failure)]
+
+
+def _load_sets(recipes: list[str], root: list[str] | None):
+    """(name, loaded) one after the other."""
+    from emoreason.instructions.validate import load
+
+    for recipe, folder in _sets(recipes, root):
+        with progress(Console(stderr=True), recipe.name, show=True) as hook:
+            loaded = load(recipe, folder, hook)
+        yield recipe.name, loaded
+
+
+def _sets(recipes: list[str], root: list[str] | None):
+    """(recipe, folder) one after the other; a recipe with a mistake is found before any set is read."""
+    from emoreason.instructions.recipe import load_recipe
+    from emoreason.instructions.validate import data_root
+
+    chosen, roots = [load_recipe(name) for name in recipes], {}
+    for item in root or ():
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
+        roots[name] = Path(folder)
+    strange = sorted(set(roots) - {recipe.name for recipe in chosen})
+    if strange:
+        raise typer.BadParameter(f"--root names '{strange[0]}', which is none of: {', '.join(recipe.name for recipe in chosen)}")
+    for recipe in chosen:
+        folder = data_root(recipe, roots, os.environ.get("EMOREASON_DATA"))
+        yield recipe, folder

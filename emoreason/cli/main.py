@@ -1,0 +1,97 @@
+"""The `emoreason` command. Results go to stdout, everything else to stderr; heavy imports happen after the options are read.
+
+Exit codes: 0 all good; 1 usage or environment; 2 finished, but at least one input failed (the rest is done).
+"""
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emoreason import __version__
+from emoreason.cli import assets, data
+from emoreason.cli.analyze import analyze
+from emoreason.cli.shared import INTERRUPTED, USAGE, print_line, print_paths, say, unforeseen
+from emoreason.errors import EmoReasonError
+from emoreason.terminal import safe
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(analyze)
+app.add_typer(assets.app, name="assets")
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Entry point: turns every expected error into one line and the right exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name or a mark that the terminal cannot show must not end the run
+            stream.reconfigure(errors="replace")
+    try:
+        return app(arguments, prog_name="emoreason", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        say(f"{error.format_message()} (see `emoreason --help`)")
+        return USAGE
+    except EmoReasonError as error:
+        say(str(error))
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        debug = "--debug" in arguments
+        say(unforeseen(error, debug))
+        if debug:
+            traceback.print_exception(error)
+        return USAGE
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"emoreason {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Which emotion is shown, by whom, when; which facial and vocal cues show it; and why, with every claim checked."""
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a trained model.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="New folder: backbone/ for any server, emoreason/ for the other parts.")],
+) -> int:
+    """Merge the adapter into a stock language model that other software can load and serve."""
+    from emoreason.model.export import export as write
+
+    print_paths([write(checkpoint, out)])
+    return 0
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one JSON object.")] = False) -> int:
+    """Check Python, packages, CPU and GPU, decoders, system libraries, assets and cache; say how to fix what is missing."""
+    from emoreason.system import checks
+
+    found = []
+    for check in checks():
+        found.append(check)
+        if not as_json:
+            status = "ok" if check.ok else "missing" if check.needed else "absent"
+            print(safe(f"{status:8}{check.name:24}{check.detail}" + ("" if check.ok else f"  ->  {check.fix}")))
+    good = all(check.ok or not check.needed for check in found)
+    if as_json:
+        print_line(json.dumps({"ok": good, "version": __version__, "checks": [check.to_dict() for check in found]}))
+    return 0 if good else USAGE

@@ -1,0 +1,65 @@
+"""What every group of commands needs: exit codes, lines on stdout and stderr, the two ways a failure is told."""
+
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from emoreason.errors import EmoReasonError, EnvironmentProblem
+from emoreason.terminal import safe
+
+USAGE, INPUT_FAILED, INTERRUPTED = 1, 2, 130
+
+
+def say(message: str) -> None:
+    """One line on stderr."""
+    print(safe(message), file=sys.stderr)
+
+
+def print_line(line: str) -> None:
+    """UTF-8 whatever the locale: the line is for programs."""
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        print(line)
+    else:
+        binary.write(line.encode() + b"\n")
+        binary.flush()
+
+
+def print_paths(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        print(safe(str(folder)))
+
+
+def make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"--out {out}: {error.strerror}; name a folder that can be written to") from error
+
+
+def report_failure(file: str, error: Exception, debug: bool) -> None:
+    """One line per failed input; what nobody foresaw says so, and shows its traceback on request."""
+    expected = isinstance(error, EmoReasonError | OSError)
+    message = (str(error) or type(error).__name__) if expected else unforeseen(error, debug)
+    named = message.startswith((file, str(Path(file))))
+    say(message if named else f"{file}: {message}")
+    if debug:
+        traceback.print_exception(error)
+
+
+def unforeseen(error: Exception, debug: bool) -> str:
+    hint = "" if debug else "; run again with --debug and report it with the output of `emoreason doctor`"
+    return f"unexpected {type(error).__name__}: {error}{hint}"
+
+
+def choices(value: str, allowed: tuple[str, ...], option: str) -> list[str]:
+    """Items of a comma-separated option, each of them known."""
+    chosen = [item.strip() for item in value.split(",") if item.strip()]
+    unknown = [item for item in chosen if item not in allowed]
+    if unknown or not chosen:
+        raise typer.BadParameter(f"{option} takes {', '.join(allowed)}, not '{', '.join(unknown)}'")
+    return chosen
