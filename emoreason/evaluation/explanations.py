@@ -1,0 +1,238 @@
+"""Metrics of explanations that need no judge: a text is held against the measurements, human codes, other clips, another run.
+
+Each of them alone is easy to game: a text that copies its prompt is faithful, one that lists everything covers everything, one
+that says little is never wrong. So `explanation_scores` reports all of them beside claims per text, and what is to be maximised
+is `chosen_cue_f1`, in which every further claim costs.
+
+Every metric of one text is a pair (numerator, denominator); over many texts both are summed, so that a text with ten claims
+weighs ten times one with a single claim where claims are counted, and each text once where texts are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from random import Random
+
+import numpy as np
+
+from emoreason.errors import ConfigError
+from emoreason.perception.cues import cues
+from emoreason.perception.observation import Observation
+from emoreason.report.claims import check, mentions, strongest
+from emoreason.report.schema import Claim
+from emoreason.scoring.answer import Answer
+from emoreason.scoring.grammar import parse
+from emoreason.scoring.metrics.intervals import Difference, paired_difference
+from emoreason.scoring.metrics.score import Protocol, Score, measure
+from emoreason.scoring.statement import Statement
+from emoreason.scoring.tokens import tokenize
+from emoreason.scoring.vocabulary import PHRASES
+
+Counts = dict[str, tuple[float, float]]  # metric id -> numerator, denominator of one text
+
+UNITS = {"claims_per_text": "claims"}
+TOP = 6  # strong cues that a good text should mention, as in report.claims.coverage
+OTHERS = 4  # other clips that a text is held against
+_STOP_WORDS = frozenset("a an and as at be by for from go in into it of on or that the their to up with".split())
+METRICS = {
+    "claims_per_text": "checkable statements per text",
+    "supported_rate": "share of all claims that the measurements support",
+    "contradicted_rate": "share of all claims that the measurements contradict",
+    "unverifiable_rate": "share of all claims that nothing measured can decide",
+    "cue_coverage": "share of a clip's strongest cues that a supported claim mentions, mean over texts",
+    "chosen_cue_f1": "2 x strong cues mentioned / (claims + strong cues): each claim beside the strong cues costs",
+    "specificity": "how often the text fits its own clip better than another one; half for a tie: 0.5 is chance",
+    "time_iou": "overlap of the stated span with the measured one over their union; 0 where nothing was measured",
+    "au_precision_human": "share of affirmed, human-coded action units that the human coder saw",
+    "au_recall_human": "share of the action units that the human coder saw that the text affirms",
+    "au_f1_human": "F1 of the two, over all units and texts",
+    "au_denials_human": "share of denied, human-coded action units that the human coder did not see",
+    "conclusion_agreement": "the freely written conclusion is the stated verdict; unreadable counts as no",
+    "free_unreadable": "share of freely written answers that cannot be read",
+    "clue_word_f1": "overlap of words for facial and vocal cues with a human text (a proxy; not the judged EMER score)",
+    "clue_cue_f1": "overlap of the cues stated, read by the grammar, with those of a human text (a proxy, too)",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One explained clip. `units`: what a human coder decided, True for present; units not coded do not appear.
+
+    conclusion: the verdict that the report states. free: what the model answered when nothing was forced; None = not asked.
+    reference: a human explanation. `group` (subject, speaker) is what intervals resample.
+    """
+
+    id: str
+    text: str
+    observation: Observation
+    group: str = ""
+    conclusion: str | None = None
+    free: Answer | None = None
+    units: Mapping[str, bool] = field(default_factory=dict)
+    reference: str | None = None
+
+
+def explanation_scores(told: Sequence[Told], protocol: Protocol | None = None, others: int = OTHERS) -> list[Score]:
+    """Every metric that is defined for these texts, with intervals by group (those of `told`, whatever `protocol` says).
+
+    Raises ConfigError when there is no text, or two have the same id.
+    """
+    told = sorted(told, key=lambda one: one.id)  # sums of floats depend on their order
+    rows = _rows(told, told, others)
+    protocol = replace(protocol or Protocol(), groups=_groups(told))
+    columns = {metric: np.array([row[metric] for row in rows], float) for metric in METRICS}  # [n, 2]
+    defined = {metric: pairs for metric, pairs in columns.items() if pairs[:, 1].any()}
+    return [measure(metric, _ratio, (pairs,), protocol, UNITS.get(metric, "ratio")) for metric, pairs in defined.items()]
+
+
+def compare(told: Sequence[Told], other: Sequence[Told], seed: int = 0) -> dict[str, Difference]:
+    """Metric -> `told` minus `other`, paired by id: the same clips told under another condition, such as a prompt without the
+    evidence lines. What a text loses then is what it had copied.
+
+    Raises ConfigError when the two do not hold the same ids.
+    """
+    again = {one.id: one for one in other}
+    if len(again) < len(other) or set(again) != {one.id for one in told}:
+        raise ConfigError(f"the two runs explain different clips ({len(told)} and {len(other)}); compare runs of one suite")
+    first, second = _rows(told, told), _rows([again[one.id] for one in told], told)
+    found = {}
+    for metric in METRICS:
+        a, b = (np.array([row[metric] for row in rows], float) for rows in (first, second))
+        if a[:, 1].any() and b[:, 1].any():
+            found[metric] = paired_difference(_ratio, (), a, b, _groups(told), seed=seed)
+    return found
+
+
+def counts(told: Told, others: Sequence[Observation] = ()) -> Counts:
+    """Numerator and denominator of every metric for one text; 0 of 0 where it says nothing."""
+    statements, claims = parse(told.text), check(told.text, told.observation)
+    return {
+        **_claims(claims),
+        **_chosen(claims, told.observation),
+        **_specific(told, claims, others),
+        "time_iou": _times(statements, claims, told.observation),
+        **_coded(statements, told.units),
+        **_concluded(told),
+        **_overlap(told.text, told.reference),
+    }
+
+
+def _claims(claims: Sequence[Claim]) -> Counts:
+    by_verdict = {
+        f"{verdict}_rate": (sum(claim.verdict == verdict for claim in claims), len(claims))
+        for verdict in ("supported", "contradicted", "unverifiable")
+    }
+    return {"claims_per_text": (len(claims), 1), **by_verdict}
+
+
+def _chosen(claims: Sequence[Claim], observation: Observation) -> Counts:
+    """A strong cue is mentioned once, however often it is repeated; a claim counts each time it is made."""
+    strong, supported = strongest(observation, TOP), [claim for claim in claims if claim.verdict == "supported"]
+    told = sum(any(mentions(claim, cue) for claim in supported for cue in same) for same in strong)
+    covered = (told / len(strong), 1) if strong else (0, 0)
+    return {"cue_coverage": covered, "chosen_cue_f1": (2 * told, len(claims) + len(strong))}
+
+
+def fit(claims: Sequence[Claim]) -> float:
+    """-1..1: supported minus contradicted, over all claims; 0 without any."""
+    signs = {"supported": 1, "contradicted": -1, "unverifiable": 0}
+    return sum(signs[claim.verdict] for claim in claims) / len(claims) if claims else 0.0
+
+
+def _specific(told: Told, claims: Sequence[Claim], others: Sequence[Observation]) -> Counts:
+    own, foreign = fit(claims), [fit(check(told.text, other)) for other in others]
+    return {"specificity": (sum((own > one) + 0.5 * (own == one) for one in foreign), len(foreign))}
+
+
+def _times(statements: Sequence[Statement], claims: Sequence[Claim], observation: Observation) -> tuple[float, float]:
+    """Of each affirmed facial movement or quotation with a stated span, the best overlap with one measured occurrence."""
+    total, n, measured = 0.0, 0, cues(observation)
+    for statement, claim in zip(statements, claims, strict=True):
+        start, end = statement.start_s, statement.end_s
+        timed = statement.cue.startswith("AU") or statement.cue == "said"
+        if statement.negated or not timed or start is None or end is None or not 0 <= start < end:
+            continue
+        anytime = claim.model_copy(update={"start_s": None, "end_s": None})
+        total += max((_iou(start, end, cue.start_s, cue.end_s) for cue in measured if mentions(anytime, cue)), default=0.0)
+        n += 1
+    return total, n
+
+
+def _iou(start: float, end: float, other_start: float, other_end: float) -> float:
+    union = max(end, other_end) - min(start, other_start)
+    return max(0.0, min(end, other_end) - max(start, other_start)) / union
+
+
+def _coded(statements: Sequence[Statement], units: Mapping[str, bool]) -> Counts:
+    """A unit that is affirmed at one time and denied at another counts as affirmed: it did occur."""
+    affirmed = {one.cue for one in statements if not one.negated and one.cue in units}
+    denied = {one.cue for one in statements if one.negated and one.cue in units} - affirmed
+    present = {au for au, seen in units.items() if seen}
+    hits = len(affirmed & present)
+    return {
+        "au_precision_human": (hits, len(affirmed)),
+        "au_recall_human": (hits, len(present)),
+        "au_f1_human": (2 * hits, len(affirmed) + len(present)),
+        "au_denials_human": (len(denied - present), len(denied)),
+    }
+
+
+def _concluded(told: Told) -> Counts:
+    if told.free is None:
+        return {"conclusion_agreement": (0, 0), "free_unreadable": (0, 0)}
+    unreadable = told.free.problem is not None
+    agrees = not unreadable and told.free.emotion == told.conclusion
+    return {"conclusion_agreement": (agrees, 1), "free_unreadable": (unreadable, 1)}
+
+
+def _overlap(text: str, reference: str | None) -> Counts:
+    return {
+        f"clue_{kind}_f1": (0, 0) if reference is None else _shared(read(text), read(reference))
+        for kind, read in (("word", clue_words), ("cue", clue_cues))
+    }
+
+
+def _shared(found: frozenset[str], wanted: frozenset[str]) -> tuple[float, float]:
+    return (2 * len(found & wanted) / (len(found) + len(wanted)), 1) if wanted else (0, 0)
+
+
+def clue_words(text: str) -> frozenset[str]:
+    """The base forms of the words of a text that name parts of the face, movements or vocal cues."""
+    return frozenset(token.lemma for token in tokenize(text) if token.lemma in _clue_vocabulary())
+
+
+def clue_cues(text: str) -> frozenset[str]:
+    return frozenset(statement.cue for statement in parse(text) if not statement.negated)
+
+
+@cache
+def _clue_vocabulary() -> frozenset[str]:
+    named = (phrase for phrase, roles in PHRASES.items() if roles.keys() & {"part", "move", "cue"})
+    return frozenset(word for phrase in named for word in phrase) - _STOP_WORDS
+
+
+# over many texts
+
+
+def _rows(told: Sequence[Told], clips: Sequence[Told], others: int = OTHERS) -> list[Counts]:
+    """Of each text, also against clips of other groups, drawn by its id, so that the order of the texts changes nothing."""
+    if not told:
+        raise ConfigError("there is no explanation to measure")
+    if len({one.id for one in told}) < len(told):
+        raise ConfigError("two explanations have the same id; give each clip one")
+    pool = sorted(clips, key=lambda one: one.id)
+    rows = []
+    for one in told:
+        foreign = [clip.observation for clip in pool if clip.id != one.id and (clip.group != one.group or not one.group)]
+        rows.append(counts(one, Random(one.id).sample(foreign, min(others, len(foreign)))))
+    return rows
+
+
+def _groups(told: Sequence[Told]) -> list[str]:
+    return [one.group or one.id for one in told]
+
+
+def _ratio(pairs: np.ndarray) -> float:
+    """Sum of numerators over sum of denominators of [n, 2]."""
+    numerator, denominator = pairs.sum(axis=0)
+    return float(numerator / denominator) if denominator else float("nan")
