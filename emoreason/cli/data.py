@@ -106,15 +106,13 @@ def data_preview(
 
     from emoreason.instructions.observe_all import default_store
     from emoreason.instructions.preview import few, preview
-    from emoreason.instructions.tasks import tasks_for
+    from emoreason.instructions.tasks import tasks_of
 
     make_folder(out)
     for recipe, folder in _sets(recipes, root):
-        scheme = recipe.scheme
-        tasks = tasks_for(scheme.name, scheme.labels) if scheme else tasks_for("", ())
         some = few(_records(recipe, folder), count, random.Random(seed))
         path = out / f"{recipe.name}.html"
-        path.write_text(preview(some, folder, tasks, recipe.title, store or default_store(), seed), encoding="utf-8")
+        path.write_text(preview(some, folder, tasks_of(recipe), recipe.title, store or default_store(), seed), encoding="utf-8")
         print_paths([path])
     return 0
 

@@ -197,17 +197,19 @@ class Splits(Strict):
 class Scheme(Strict):
     """The data set's own labels, and the canonical emotion each stands for (null: none).
 
-    `words` turns what the files write into a label.
+    `words` turns what the files write into a label. `not_offered` are labels that people could vote for, but that are no answer
+    to a question ("unknown", "not a face"): they keep their share of the votes, and a record they win has no label.
     """
 
     name: str
     labels: list[Text]
+    not_offered: list[Text] = []
     words: dict[Text, Text] = {}
     crosswalk: dict[Text, str | None] = {}
 
     @model_validator(mode="after")
     def _known(self) -> "Scheme":
-        strange = [label for label in (*self.crosswalk, *self.words.values()) if label not in self.labels]
+        strange = [label for label in (*self.crosswalk, *self.words.values(), *self.not_offered) if label not in self.labels]
         if strange:
             raise ValueError(f"the scheme names {strange[0]!r}, which is none of the labels {', '.join(self.labels)}")
         wrong = [word for word in self.crosswalk.values() if word is not None and word not in EMOTIONS]
@@ -216,6 +218,11 @@ class Scheme(Strict):
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("a label is listed twice")
         return self
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The labels a question offers as candidates."""
+        return tuple(label for label in self.labels if label not in self.not_offered)
 
 
 class Leaks(Strict):

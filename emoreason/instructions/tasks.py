@@ -10,6 +10,7 @@ from typing import Protocol
 from emoreason.instructions import label_tasks, measured_tasks
 from emoreason.instructions.answers import Exchange, Score
 from emoreason.instructions.label_tasks import Scheme, dialogue
+from emoreason.instructions.recipe import Recipe
 from emoreason.instructions.record import Record
 from emoreason.instructions.templates import templates
 from emoreason.model.prompt import Evidence, sanitize
@@ -51,6 +52,12 @@ def tasks_for(scheme: str, labels: Sequence[str], crosswalk: Mapping[str, str | 
         measured_tasks.ProbeUnit(), label_tasks.ProbeEmotion(scheme_of),
     ]  # fmt: skip
     return {task.name: task for task in made}
+
+
+def tasks_of(recipe: Recipe) -> dict[str, Task]:
+    """The tasks of a data set: what its recipe offers as candidates, and what each of them means."""
+    scheme = recipe.scheme
+    return tasks_for(scheme.name, scheme.offered, scheme.crosswalk) if scheme else tasks_for("", ())
 
 
 def conversation(

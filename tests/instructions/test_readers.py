@@ -141,6 +141,16 @@ def test_votes_shares_and_majority(tmp_path):
     assert "nobody voted" in failures[0].reason
 
 
+def test_what_wins_without_being_offered_is_no_label(tmp_path):
+    put(tmp_path, "a.csv", "id,j,g,r,word\na,2,0,8,rage\nb,7,0,3,joy\n")
+    scheme = SCHEME | {"not_offered": ["rage"]}
+    votes = {"columns": {"joy": "j", "grief": "g", "rage": "r"}, "majority": 0.5}
+    for how in ({"votes": votes}, {"label": "{word}"}):
+        records, _ = both(tmp_path, recipe(TABLE, {"id": "{id}", "group": "{id}", "transcript": "x"} | how, scheme=scheme))
+        assert [record.labels[0].value for record in records] == [None, "joy"]
+        assert records[0].labels[0].shares["rage"] == (0.8 if "votes" in how else 1)
+
+
 def test_scores_lists_and_explanations(tmp_path):
     put(tmp_path, "a.csv", "id,v,s,open,why,units\na,5,-3,\"['calm', 'glad']\",One. Two!,R12B+L14+25\nb,6,0,,,\n")
     fields = {

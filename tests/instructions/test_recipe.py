@@ -63,6 +63,7 @@ def test_the_sets_at_hand_have_recipes(name):
         ("scheme.crosswalk", {"joi": "happiness"}, "'joi'"),
         ("scheme.crosswalk", {"joy": "happy"}, "canonical emotions are"),
         ("scheme.labels", ["joy", "grief", "joy"], "twice"),
+        ("scheme.not_offered", ["unknown"], "'unknown'"),
         ("scheme", None, "say their scheme"),
         ("name", "Small set", "'name'"),
     ],

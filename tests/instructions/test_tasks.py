@@ -9,8 +9,10 @@ from observations import make_observation
 
 from emoreason.instructions.answers import affect_said, label_of, set_score, units_said, yes_no
 from emoreason.instructions.label_tasks import BLENDS, SENTIMENTS
+from emoreason.instructions.recipe import Scheme as RecipeScheme
+from emoreason.instructions.recipe import load_recipe
 from emoreason.instructions.record import AuLabel, Cause, ClosedLabel, Media, Record, Sentence, Turn
-from emoreason.instructions.tasks import Exchange, conversation, tasks_for
+from emoreason.instructions.tasks import Exchange, conversation, tasks_for, tasks_of
 from emoreason.labels.emotions import canonical
 from emoreason.model.prompt import user_text
 from emoreason.report.claims import check
@@ -255,6 +257,17 @@ def test_a_crosswalk_tells_what_a_foreign_label_means():
     assert "wesoly" in made.provenance[-2].text and len(made.provenance) == 5
     assert tasks["why_not"].applies(rec, observation)
     assert not tasks_for("own", ("wesoly", "zly"))["why_not"].applies(rec, observation)
+
+
+def test_a_recipe_says_what_is_offered_and_what_it_means():
+    labels, recipe = ["wesoly", "zly", "unknown"], load_recipe("goemotions_ekman")
+    scheme = RecipeScheme(name="own", labels=labels, not_offered=["unknown"], crosswalk={"wesoly": "happiness"})
+    tasks = tasks_of(recipe.model_copy(update={"scheme": scheme}))
+    question = tasks["emotion"].turns(record("wesoly"), None, [], random.Random(0))[0].question
+    assert "zly" in question and "unknown" not in question
+    assert not any(tasks[name].applies(record("unknown"), smile()) for name in ("emotion", "reasoning", "modality"))
+    assert tasks["reasoning"].scheme.meaning("wesoly") == "happiness"
+    assert "emotion" in tasks_of(recipe.model_copy(update={"scheme": None}))
 
 
 def test_the_verdict_is_asked_for_once():

@@ -107,7 +107,7 @@ def _labels(cell: str | None, separator: str | None, scheme: Scheme) -> list[Clo
     if cell is None:
         return []
     values = [_known(word.strip(), scheme) for word in (cell.split(separator) if separator else [cell])]
-    if len(values) == 1:
+    if len(values) == 1 and values[0] in scheme.offered:
         return [ClosedLabel(scheme=scheme.name, value=values[0])]
     return [ClosedLabel(scheme=scheme.name, shares={value: n / len(values) for value, n in Counter(values).items()})]
 
@@ -123,7 +123,7 @@ def _voted(votes: Votes, columns: dict[str, str], scheme: Scheme) -> ClosedLabel
     shares = {label: n / total for label, n in counted.items() if n > 0}
     first = max(shares, key=shares.__getitem__)
     tie = sum(n == shares[first] for n in shares.values()) > 1
-    clear = counted is kept and not tie and shares[first] > votes.majority
+    clear = counted is kept and not tie and shares[first] > votes.majority and first in scheme.offered
     return ClosedLabel(scheme=scheme.name, value=first if clear else None, shares=shares)
 
 
