@@ -78,7 +78,7 @@ class Pool:
 
     def next_outcomes(self, timeout_s: float) -> list[tuple[Any, Any]]:
         """What came in within `timeout_s`, possibly nothing."""
-        working = {w.pipe: w for w in self._workers if w.task is not None}
+        working: dict[Connection, _Worker] = {w.pipe: w for w in self._workers if w.task is not None}
         out = []
         for pipe in wait(list(working), min([timeout_s, *(self._left_s(w) for w in working.values())])):
             worker = working[pipe]

@@ -18,6 +18,7 @@ from emoreason.inference.batch.discover import Found, Walk, discover, in_shard
 from emoreason.inference.batch.lock import locked
 from emoreason.inference.batch.manifest import Entry, Manifest
 from emoreason.inference.batch.options import Options, cores, default_memory_gib, default_workers
+from emoreason.inference.batch.page import PAGE, write_page
 from emoreason.inference.batch.pool import Died, Pool, threads_per_worker
 from emoreason.inference.batch.tables import PEOPLE, SUMMARY, write_tables
 from emoreason.inference.batch.worker import Analysed, Failure, Job
@@ -239,12 +240,18 @@ class _Run:
     def _close(self, state: str) -> None:
         """Tables from what there is, also after an interruption."""
         self.progress.busy = []
-        with atomically(self.out / FAILURES) as temporary:
-            temporary.write_text("".join(_failure_lines(self.manifest)), encoding="utf-8")
-        tables = [self.out / name for name in (SUMMARY, PEOPLE)]
-        if self.progress.done or self.progress.failed or not all(table.is_file() for table in tables):
-            write_tables(self.out, self.manifest)
+        files = [self.out / name for name in (SUMMARY, PEOPLE, FAILURES, PAGE)]
+        if self.progress.done or self.progress.failed or not all(file.is_file() for file in files):
+            finish(self.out, self.manifest)
         self._write_run(state)
+
+
+def finish(out: Path, manifest: Manifest) -> None:
+    """Everything that sums up the reports: tables, list of failures, page."""
+    with atomically(out / FAILURES) as temporary:
+        temporary.write_text("".join(_failure_lines(manifest)), encoding="utf-8")
+    write_tables(out, manifest)
+    write_page(out, manifest)
 
 
 def _death(job: Job, died: Died, options: Options) -> Failure:

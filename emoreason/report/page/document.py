@@ -1,9 +1,6 @@
 """Fills the template. Everything from outside is escaped by it; styles and the script are allowed by their hashes alone."""
 
-import base64
-import hashlib
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ from markupsafe import Markup
 from emoreason.labels.action_units import level
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.report.page import timeline
+from emoreason.report.page import sheet, timeline
 from emoreason.report.page.clock import clock, span
 from emoreason.report.page.keyframes import try_key_frames
 from emoreason.report.schema import Claim, EmotionReport
@@ -29,14 +26,13 @@ def page(report: EmotionReport, key_frames: bool = True) -> str:
     """One HTML document without any outside reference. Without measurements it has no curves and no pictures."""
     observation = report._observation
     frames, reason = try_key_frames(observation) if key_frames and observation is not None else ([], None)
-    css = Markup(timeline.style() + resources.files(__package__).joinpath("page.css").read_text("utf-8"))
-    js = Markup(timeline.script())
+    css, js = Markup(sheet.style()), Markup(timeline.script())
     return _template().render(
         report=report,
         name=Path(report.source.path).name,
         css=css,
         js=js,
-        policy=_policy(css, js),
+        policy=sheet.policy(css, js),
         figure=Markup(timeline.timeline_svg(report, observation)),
         unknown=[name for name in report.verdict.derived if getattr(report.verdict, name, None) is None],
         frames=frames,
@@ -85,27 +81,9 @@ def _words(report: EmotionReport) -> list[tuple[Any, str | None]]:
     return shown
 
 
-def _policy(css: str, js: str) -> str:
-    """Content security policy: this style, this script, pictures inside the page, and nothing else."""
-    return (
-        f"default-src 'none'; img-src data:; style-src {_hash(css)}; script-src {_hash(js)}; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(content: str) -> str:
-    """A source expression of the content security policy: exactly this inline content may be used."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-
-
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("emoreason.report", "page"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = sheet.environment("emoreason.report", "page")
     environment.filters |= {"clock": clock, "level": level}
     environment.globals |= {"span": span, "signs": timeline.SIGNS, "emotions": EMOTIONS, "cue_kinds": VOICE_CUES}
     return environment.get_template("page.html.j2")

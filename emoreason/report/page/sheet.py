@@ -1,0 +1,38 @@
+"""What every page of ours has in common: one look, escaping of whatever comes from outside, and no way to the network."""
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+
+import jinja2
+
+from emoreason.report.page import timeline
+
+
+@cache
+def style() -> str:
+    """The style sheet of reports, timeline included; other pages add to it."""
+    return timeline.style() + resources.files(__package__).joinpath("page.css").read_text("utf-8")
+
+
+def policy(css: str, js: str = "") -> str:
+    """Content security policy: this style, this script, pictures inside the page, and nothing else."""
+    script = f"script-src {_hash(js)}; " if js else ""
+    return f"default-src 'none'; img-src data:; style-src {_hash(css)}; {script}base-uri 'none'; form-action 'none'"
+
+
+def _hash(content: str) -> str:
+    """A source expression of the content security policy: exactly this inline content may be used."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def environment(package: str, folder: str) -> jinja2.Environment:
+    """Templates of a package's folder: everything is escaped, a name that is not given is an error."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package, folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

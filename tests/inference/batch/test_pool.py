@@ -1,0 +1,76 @@
+import os
+
+import batch_tasks
+import pytest
+
+from emoreason.inference.batch.pool import Died, Pool, threads_per_worker
+
+
+@pytest.fixture
+def pool():
+    with Pool(2, batch_tasks.act, batch_tasks.start, (), time_limit_s=60) as made:
+        yield made
+
+
+def drain(pool, tasks):
+    """(task, outcome) of all tasks, given as workers become free."""
+    tasks, out = list(tasks), []
+    while tasks or pool.busy:
+        while tasks and pool.free:
+            pool.give(tasks.pop(0))
+        out += pool.next_outcomes(1.0)
+    return out
+
+
+def test_every_task_has_one_outcome(pool):
+    tasks = [("say", n) for n in range(20)]
+    assert sorted(drain(pool, tasks)) == [(task, task[1]) for task in tasks]
+
+
+def test_a_worker_that_dies_costs_its_own_task_only(pool):
+    tasks = [("say", 1), ("die", 86), ("say", 2), ("kill",), ("say", 3), ("say", 4)]
+    outcomes = dict(drain(pool, tasks))
+    assert outcomes[("die", 86)] == Died(86, timed_out=False)
+    assert outcomes[("kill",)] == Died(-9, timed_out=False)
+    assert [outcomes[("say", n)] for n in (1, 2, 3, 4)] == [1, 2, 3, 4]
+
+
+def test_a_task_over_its_time_is_stopped():
+    with Pool(1, batch_tasks.act, batch_tasks.start, (), time_limit_s=0.5) as pool:
+        pool.give(("sleep", 600))
+        outcomes = []
+        while pool.busy:
+            outcomes += pool.next_outcomes(5.0)
+    ((task, died),) = outcomes
+    assert task == ("sleep", 600) and died.timed_out
+
+
+def test_an_idle_worker_that_was_killed_is_replaced(pool):
+    drain(pool, [("say", 1), ("say", 2)])
+    for worker in pool._workers:
+        os.kill(worker.process.pid, 9)
+        worker.process.join()
+    assert sorted(drain(pool, [("say", 3), ("say", 4)])) == [(("say", 3), 3), (("say", 4), 4)]
+
+
+def test_no_more_tasks_than_workers(pool):
+    pool.give(("sleep", 1))
+    pool.give(("sleep", 1))
+    with pytest.raises(RuntimeError, match="busy"):
+        pool.give(("say", 1))
+
+
+def test_closing_leaves_no_process(pool):
+    drain(pool, [("say", 1), ("say", 2)])
+    processes = [worker.process for worker in pool._workers]
+    pool.give(("sleep", 600))
+    pool.close()
+    assert processes and not any(process.is_alive() for process in processes)
+
+
+def test_threads_are_set_for_workers_and_put_back(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with threads_per_worker(3):
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
