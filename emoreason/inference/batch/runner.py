@@ -1,6 +1,7 @@
 """A batch run: a folder of media in, a folder of reports and tables out; killed at any moment, it goes on where it was."""
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -244,6 +245,7 @@ class _Run:
         if self.progress.done or self.progress.failed or not all(file.is_file() for file in files):
             finish(self.out, self.manifest)
         self._write_run(state)
+        self.told = math.inf  # the last word
 
 
 def finish(out: Path, manifest: Manifest) -> None:
