@@ -15,3 +15,11 @@ class AssetError(EmoReasonError):
 
 class ConfigError(EmoReasonError):
     """A configuration value or file cannot be used; the message names file, key and fix."""
+
+
+class ContextError(EmoReasonError, ValueError):
+    """A prompt is longer than the language model's context; the message shows the token arithmetic."""
+
+
+class TrainingError(EmoReasonError):
+    """A training cannot go on; the message says at which step and where what it failed on was saved."""
