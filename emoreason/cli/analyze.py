@@ -28,6 +28,12 @@ def analyze(
     model: Annotated[
         str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml) or its name.")
     ] = "composer",
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="OpenAI-compatible server of that model's exported backbone, up to /v1.")
+    ] = None,
+    served_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model's name on --server; not needed where it has only one.")
+    ] = None,
     fps: Annotated[
         float | None, typer.Option(min=0.1, max=240, help="Face samples per second (never more than the file has).")
     ] = None,
@@ -43,9 +49,12 @@ def analyze(
         raise typer.BadParameter("--formats says what to write: say where with --out")
     if language is not None and not re.fullmatch("[a-z]{2,3}", language):
         raise typer.BadParameter(f"--language takes a code of two or three letters, such as 'en', not '{language}'")
+    if served_model is not None and server is None:
+        raise typer.BadParameter("--served-model names a model of a server: say which with --server")
     if out is not None:
         make_folder(out)
-    reasoner = _reasoner(model, fps, language, words=not no_words, cache=not no_cache)
+    served = {} if server is None else {"server": server, "served_model": served_model}
+    reasoner = _reasoner(model, fps, language, words=not no_words, cache=not no_cache, **served)
     stdout, stderr = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
     failed = 0
     for file in files:
@@ -66,7 +75,7 @@ def analyze(
     return INPUT_FAILED if failed else 0
 
 
-def _reasoner(model: str, fps: float | None, language: str | None, words: bool, cache: bool):
+def _reasoner(model: str, fps: float | None, language: str | None, words: bool, cache: bool, **served: str | None):
     """Here the heavy imports happen, after the libraries whose absence would make them die with a riddle were tried."""
     try:
         from emoreason import EmotionReasoner
@@ -76,4 +85,4 @@ def _reasoner(model: str, fps: float | None, language: str | None, words: bool, 
 
     chosen = {"fps": fps, "language": language}
     settings = PerceptionSettings(words=words, **{key: value for key, value in chosen.items() if value is not None})
-    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache)
+    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache, **served)

@@ -12,7 +12,7 @@ from emoreason.model.decode import TransformersEngine
 from emoreason.model.export import PARTS, open_export
 from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.untrained import quiet_libraries, untrained
+from emoreason.model.untrained import quiet_libraries, untrained, untrained_processor
 
 
 def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
@@ -22,10 +22,22 @@ def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
     """
     folder = Path(source).expanduser()
     with quiet_libraries():
-        model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*_untrained(source), None)
+        model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*untrained(_model_file(source)), None)
     if torch.cuda.is_available():
         model = model.to("cuda")
     return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
+
+
+def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
+    """The processor alone of what `load_judge` takes, and its name; no weights are loaded. Raises as `load_judge` does."""
+    folder = Path(source).expanduser()
+    with quiet_libraries():
+        if not folder.is_dir():
+            return untrained_processor(_model_file(source)), folder.stem
+        own = folder / PARTS if (folder / PARTS).is_dir() else folder
+        if not (own / "config.json").is_file():
+            raise ConfigError(f"{folder} is neither an export nor a checkpoint: config.json is missing")
+        return EmoReasonProcessor.from_pretrained(own), folder.stem
 
 
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:
@@ -43,10 +55,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _untrained(source: str | Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor]:
+def _model_file(source: str | Path) -> Path:
     try:
-        file = resolve("models", source)
+        return resolve("models", source)
     except ConfigError as error:
         known = ", ".join(["composer", *names("models")])
         raise ConfigError(f"unknown model '{source}': known are {known}, a checkpoint folder, or a model file (.yaml)") from error
-    return untrained(file)

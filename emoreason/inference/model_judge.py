@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emoreason import __version__
 from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
@@ -54,24 +55,28 @@ class Part:
 
 class ModelJudge:
     """Judges an Observation as the composer does, by the model. `path`: "soft" = soft tokens and evidence lines, "text" =
-    evidence lines alone. `weights_sha256` is None for a model without a checkpoint."""
+    evidence lines alone. `model` is None where only the engine has it, elsewhere: then `path` must be "text".
+    `weights_sha256` is None for a model without a checkpoint."""
 
     def __init__(
         self,
-        model: EmoReasonForConditionalGeneration,
+        model: EmoReasonForConditionalGeneration | None,
         processor: EmoReasonProcessor,
         engine: Engine,
         name: str,
         path: EvidencePath = "soft",
         weights_sha256: str | None = None,
+        revision: str = __version__,
     ):
         """Raises ConfigError when a label of the model is not an emotion of the report."""
-        self.labels = tuple(model.config.labels)
+        self.config = processor.config
+        self.labels = tuple(self.config.labels)
         if unknown := [label for label in self.labels if label not in EMOTIONS]:
             raise ConfigError(f"model '{name}': label '{unknown[0]}' is none of {', '.join(EMOTIONS)}; reports need these")
         self.model, self.processor, self.engine = model, processor, engine
-        self.name, self.path, self.weights_sha256 = name, path, weights_sha256
-        self.settings = verdict.VerdictSettings(**(model.config.verdict or {}))
+        self.heads = {} if model is None else model.heads
+        self.name, self.path, self.weights_sha256, self.revision = name, path, weights_sha256, revision
+        self.settings = verdict.VerdictSettings(**(self.config.verdict or {}))
         self.scenes = SCENES if processor.pictures is not None and path == "soft" else 0
 
     @torch.no_grad()
@@ -93,7 +98,7 @@ class ModelJudge:
             people={person.person: self._person(person.person, parts) for person in observation.people},
             voice=self._voice(parts),
             generator=self.name,
-            notes=[] if self.model.config.trained else [UNTRAINED],
+            notes=[] if self.config.trained else [UNTRAINED],
         )
 
     @torch.no_grad()
@@ -115,7 +120,7 @@ class ModelJudge:
         language = verdict.language_source(verdict.label_scores(self.engine, prompt, self.labels), self.labels, self.settings)
         quality = None if batch.get("face") is None else _quality(inputs, people, batch["face"].frame_mask)
         heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)  # [B]
-        heads = verdict.head_sources(self.model.heads, prompt.heads, quality, heard, self.settings.weights)
+        heads = verdict.head_sources(self.heads, prompt.heads, quality, heard, self.settings.weights)
         fused = fuse([language, *heads], EMOTIONS).exp().double().cpu().numpy()  # [B, E]
         usable = [bool(given.persons or given.mel is not None or given.evidence) for given in inputs]
         chances = [p if some else None for p, some in zip(fused, usable, strict=True)]
@@ -134,7 +139,7 @@ class ModelJudge:
 
     def _calibrated(self, name: str, logits: Tensor) -> np.ndarray:
         """[..., E] what one head alone says, under a uniform prior."""
-        head = self.model.heads[name]
+        head = self.heads[name]
         return fuse([Source(head.spec.labels, head.log_evidence(logits))], EMOTIONS).exp().double().cpu().numpy()
 
     def _frames(self, person: Person, parts: Sequence[Part]) -> np.ndarray | None:

@@ -41,22 +41,30 @@ class EmotionReasoner:
         settings: PerceptionSettings | None = None,
         cache: bool = True,
         path: Literal["soft", "text"] = "soft",
+        server: str | None = None,
+        served_model: str | None = None,
     ) -> "EmotionReasoner":
         """`model`: "composer" (no weights), a checkpoint folder, or a model file or its name (untrained, and saying so).
 
         `cache=False` keeps no observation on disk after the report is gone. `path="text"` gives the model measured evidence
-        lines only, no soft tokens.
-        Raises ConfigError for an unknown model and AssetError when weights that are needed were not pulled.
+        lines only, no soft tokens. `server`: address (up to /v1) of an OpenAI-compatible server that runs the backbone of that
+        model, exported, under the name `served_model` (None = the only one it has); then none of its weights are loaded here.
+        Raises ConfigError for an unknown model, AssetError when weights that are needed were not pulled, EnvironmentProblem when
+        the server does not answer.
         """
         settings = settings or PerceptionSettings()
         for asset in ("face-landmarker", *(["whisper-base"] if settings.words else [])):
             assets.path(asset)
         store = ObservationStore(assets.home() / "observations" if cache else None)
         if model == composer.NAME:
+            if server is not None:
+                raise ConfigError(f"'{composer.NAME}' needs no server: name the export whose backbone the server runs")
             return cls(composer.NAME, _composer, settings, store)
-        from emoreason.inference.loading import load_judge  # the model's libraries take seconds to import
+        # here, because the model's libraries take seconds to import
+        from emoreason.inference.loading import load_judge
+        from emoreason.inference.served_judge import served_judge
 
-        judge = load_judge(model, path)
+        judge = load_judge(model, path) if server is None else served_judge(model, server, served_model)
         return cls(judge.name, judge, settings, store)
 
     def __call__(
@@ -104,9 +112,9 @@ class EmotionReasoner:
             return ModelInfo(name=self.name, revision=__version__, config=_digest(settings))
         return ModelInfo(
             name=self.name,
-            revision=__version__,
+            revision=self.judge.revision,
             weights_sha256=self.judge.weights_sha256,
-            config=_digest(settings + self.judge.model.config.to_json_string()),
+            config=_digest(settings + self.judge.config.to_json_string()),
             path=self.judge.path,
         )
 

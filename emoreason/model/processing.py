@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
 
-from emoreason.errors import ConfigError
+from emoreason.errors import ConfigError, ContextError
 from emoreason.media.clip import Clip
 from emoreason.model.backbones import picture_processor, sees_pictures
 from emoreason.model.config import EmoReasonConfig
@@ -156,7 +156,7 @@ class EmoReasonProcessor:
 
         With answers the batch is padded on the right and `labels` supervise them, those of earlier turns too; without, it is
         padded on the left. soft=False is the text-evidence prompt: no soft tokens, no pictures. room: tokens kept free for what
-        will be generated. Raises ValueError when a prompt is longer than the language model's context.
+        will be generated. Raises ContextError when a prompt is longer than the language model's context.
         """
         if answers is not None and len(answers) != len(inputs):
             raise ValueError(f"{len(inputs)} segments, but {len(answers)} answers")
@@ -208,7 +208,7 @@ class EmoReasonProcessor:
         counted = {name: ids.count(self.config.special_token_ids[name]) for name in (FACE, VOICE)}
         seen = sum(ids.count(token) for token in self.pictures.image_token_ids) if self.pictures and soft else 0
         rest = len(ids) - sum(counted.values()) - seen
-        raise ValueError(
+        raise ContextError(
             f"the prompt is too long: {counted[FACE]} tokens for {len(inputs.persons)} faces + {counted[VOICE]} for the voice "
             f"+ {seen} for {len(inputs.scenes)} pictures + {rest} for text + {room} kept for the answer "
             f"= {len(ids) + room}, but backbone '{self._family}' takes {context}; use fewer or smaller pictures, fewer turns"

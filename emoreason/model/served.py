@@ -1,130 +1,148 @@
-"""An exported backbone behind any OpenAI-compatible server (vLLM, llama.cpp, transformers serve): text evidence in, answer out.
+"""An OpenAI-compatible server (vLLM, llama.cpp, SGLang, any with /v1/completions): what is asked of it, what may go wrong.
 
-It is sent the messages of `EmoReasonProcessor.messages(inputs, soft=False)`; the server renders them with the exported chat
-template, which gives the prompt that the text-evidence mode reads locally.
+Prompts of the exported backbone are sent as token ids, so that the server reads exactly the prompt that the text-evidence mode
+reads here, whatever it would add to a text.
 """
 
+import http.client
 import json
-import math
+import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
 
 from emoreason.errors import ConfigError, EnvironmentProblem
-from emoreason.scoring.answer import Answer, parse_answer
 
-MOST_TOKENS = 160  # explanation and answer field
-LISTED = 20  # alternatives per token, the most that the protocol allows
-_STEM = "emotion="
-
-
-@dataclass(frozen=True)
-class Token:
-    """One generated token; `alternatives` are the likeliest texts in its place with their log-probabilities."""
-
-    text: str
-    log_p: float
-    alternatives: Mapping[str, float]
+KEY = "EMOREASON_API_KEY"  # environment variable; not one that holds the key of a public service by custom
+LISTED = 20  # alternatives per token, the most that vLLM tells without being started for more
+TRIES = 3
+_PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone in a moment
+_TOKEN_ID = "token_id:"  # what vLLM writes before an id where the protocol has the token's text
 
 
-@dataclass(frozen=True)
-class ServedAnswer:
-    """`answer` is read strictly and may be unreadable. `probabilities` over the labels (sum 1), None where the server lists no
-    log-probabilities or the answer names no emotion; 0 = not among the alternatives that it listed."""
+class Server:
+    """`url` up to and with `/v1`; `model` as the server knows it. The key comes from the environment variable EMOREASON_API_KEY.
 
-    text: str
-    answer: Answer
-    probabilities: dict[str, float] | None
-    path: Literal["text"] = "text"
+    Every method raises EnvironmentProblem when the server cannot be reached, takes longer than `timeout_s`, refuses or answers
+    something else. What may pass (busy, connection lost) is tried again, after `pause_s` and then twice that.
+    """
 
+    def __init__(self, url: str, model: str = "", timeout_s: float = 120.0, pause_s: float = 0.5):
+        address = urlsplit(url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ConfigError(f"a server's address starts with http:// or https:// and a host, got '{url}'")
+        if address.username or address.password:
+            raise ConfigError(f"an address with a password would end up in reports: put the key in {KEY} instead")
+        self.url, self.model, self.timeout_s, self.pause_s = url.rstrip("/"), model, timeout_s, pause_s
+        self._opener = urllib.request.build_opener(_NoRedirect)
 
-class ServedModel:
-    """`url` up to and with `/v1`; `name` as the server knows the model."""
+    @classmethod
+    def connect(cls, url: str, model: str | None = None, timeout_s: float = 120.0) -> "Server":
+        """With the model of that name, or the only one that the server has. Raises ConfigError naming those that it has."""
+        server = cls(url, timeout_s=timeout_s)
+        known = server.models()
+        if model not in known and not (model is None and len(known) == 1):
+            asked = "which model?" if model is None else f"there is no model '{model}':"
+            raise ConfigError(f"{server.url}: {asked} it serves {', '.join(known) or 'none'}")
+        server.model = model or known[0]
+        return server
 
-    def __init__(self, url: str, name: str, key: str | None = None, timeout_s: float = 120.0):
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"a server's address starts with http:// or https://, got '{url}'")
-        self.url, self.name, self.key, self.timeout_s = url.rstrip("/"), name, key, timeout_s
-
-    def ask(self, messages: Sequence[Mapping[str, Any]], labels: Sequence[str], most_tokens: int = MOST_TOKENS) -> ServedAnswer:
-        """One greedy answer. Raises EnvironmentProblem when the server cannot be reached, refuses or answers something else."""
-        request = {
-            "model": self.name,
-            "messages": list(messages),
-            "max_tokens": most_tokens,
-            "temperature": 0,
-            "logprobs": True,
-            "top_logprobs": LISTED,
-        }
-        reply = self._post(request)
+    def models(self) -> list[str]:
+        reply = self._ask("/models", None)
         try:
-            choice = reply["choices"][0]
-            text, tokens = choice["message"]["content"] or "", _tokens(choice)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            shown = json.dumps(reply)[:200]
-            raise EnvironmentProblem(f"{self.url} did not answer as a chat completion server: {shown}") from error
-        return ServedAnswer(text, parse_answer(text.strip(), tuple(labels)), label_probabilities(tokens, labels))
+            return [one["id"] for one in reply["data"]]
+        except (KeyError, TypeError) as error:
+            raise self._strange(reply, "a list of models") from error
 
-    def _post(self, body: dict[str, Any]) -> Any:
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        request = urllib.request.Request(f"{self.url}/chat/completions", json.dumps(body).encode(), headers)
+    def next_tokens(self, prompt: Sequence[int]) -> dict[int | str, float]:
+        """Log-probabilities of the LISTED likeliest next tokens: by id, by text where the server tells no ids."""
+        choice = self._completion(prompt, 1, {"logprobs": LISTED, "n_probs": LISTED, "return_tokens_as_token_ids": True})
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:
+            listed = _first_alternatives(choice.get("logprobs") or {})
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            raise self._strange(choice, "log-probabilities") from error
+        if not listed:
+            raise EnvironmentProblem(f"{self.url} tells no log-probabilities, which verdicts are made of: start it with them")
+        return listed
+
+    def write(self, prompt: Sequence[int], most_tokens: int, stop: Sequence[str] = ()) -> str:
+        """Greedy continuation, without the text that stopped it."""
+        text = self._completion(prompt, most_tokens, {"stop": list(stop)} if stop else {}).get("text")
+        if not isinstance(text, str):
+            raise self._strange(text, "a text")
+        return text
+
+    def chat(self, messages: Sequence[Mapping[str, str]], most_tokens: int) -> str:
+        """Greedy reply to chat messages, rendered by the server's own template."""
+        reply = self._ask("/chat/completions", {"messages": list(messages), "max_tokens": most_tokens})
+        try:
+            return reply["choices"][0]["message"]["content"] or ""
+        except (KeyError, IndexError, TypeError) as error:
+            raise self._strange(reply, "a chat completion") from error
+
+    def _completion(self, prompt: Sequence[int], most_tokens: int, options: Mapping[str, Any]) -> dict[str, Any]:
+        # vLLM would take a repetition penalty from the model's generation settings, which the local engine does not use
+        body = {"prompt": list(prompt), "max_tokens": most_tokens, "repetition_penalty": 1.0, **options}
+        reply = self._ask("/completions", body)
+        try:
+            return dict(reply["choices"][0])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise self._strange(reply, "a completion") from error
+
+    def _ask(self, path: str, body: Mapping[str, Any] | None) -> Any:
+        """GET without a body. Tries again what may pass."""
+        for attempt in range(TRIES):
+            try:
+                return self._once(path, body)
+            except _Passing as trouble:
+                if attempt == TRIES - 1:
+                    raise EnvironmentProblem(f"{trouble} (tried {TRIES} times)") from trouble
+                time.sleep(self.pause_s * 2**attempt)
+
+    def _once(self, path: str, body: Mapping[str, Any] | None) -> Any:
+        data = None if body is None else json.dumps({"model": self.model, "temperature": 0, **body}).encode()
+        key = os.environ.get(KEY)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        try:
+            with self._opener.open(urllib.request.Request(self.url + path, data, headers), timeout=self.timeout_s) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
-            said = " ".join(error.read(500).decode(errors="replace").split())
-            raise EnvironmentProblem(f"{self.url} refused ({error.code} {error.reason}): {said or 'no reason given'}") from error
-        except (OSError, json.JSONDecodeError) as error:
-            problem = f"{self.url} cannot be reached or does not speak JSON ({error}): is the server up?"
-            raise EnvironmentProblem(problem) from error
+            said = " ".join(error.read(500).decode(errors="replace").split()) or "no reason given"
+            hint = f"; put the key in {KEY}" if error.code == 401 else ""
+            problem = f"{self.url}{path} refused ({error.code} {error.reason}): {said}{hint}"
+            raise (_Passing(problem) if error.code in _PASSING else EnvironmentProblem(problem)) from error
+        except ValueError as error:  # of json and of its decoding
+            raise EnvironmentProblem(f"{self.url}{path} does not speak JSON: is it an OpenAI-compatible server?") from error
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(getattr(error, "reason", error), TimeoutError):
+                raise EnvironmentProblem(f"{self.url} did not answer within {self.timeout_s:g} s") from error
+            raise _Passing(f"{self.url} cannot be reached ({error}): is the server up?") from error
+
+    def _strange(self, reply: Any, wanted: str) -> EnvironmentProblem:
+        return EnvironmentProblem(f"{self.url} did not answer with {wanted}: {json.dumps(reply)[:200]}")
 
 
-def label_probabilities(tokens: Sequence[Token], labels: Sequence[str]) -> dict[str, float] | None:
-    """Shares of the labels in the place where the answer names its emotion, from the listed alternatives.
+class _Passing(Exception):
+    """Trouble that may be gone in a moment."""
 
-    A label of several tokens is followed along the answer until only one label is left; an alternative with which several
-    labels begin is shared between them equally.
-    """
-    start = "".join(token.text for token in tokens).rfind(_STEM) + len(_STEM)
-    if start < len(_STEM):
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The key goes to the address that was given and nowhere else."""
+
+    def redirect_request(self, *_: Any) -> None:
         return None
-    found = dict.fromkeys(labels, 0.0)
-
-    def credit(text: str, p: float) -> None:
-        fitting = _fitting(text, labels)
-        for label in fitting:
-            found[label] += p / len(fitting)
-
-    said, p, end = "", 1.0, 0
-    for token in tokens:
-        end += len(token.text)
-        if end <= start:
-            continue
-        stem = token.text[: max(0, len(token.text) - (end - start))]  # of a token that begins before the label
-        for text, log_p in token.alternatives.items():
-            if text != token.text and text.startswith(stem):
-                credit(said + text[len(stem) :], p * math.exp(log_p))
-        said, p = said + token.text[len(stem) :], p * math.exp(token.log_p)
-        if len(_fitting(said, labels)) < 2:
-            break
-    credit(said, p)
-    total = sum(found.values())
-    return {label: share / total for label, share in found.items()} if total else None
 
 
-def _fitting(text: str, labels: Sequence[str]) -> list[str]:
-    """Labels that begin with `text`, or with which it begins as a whole word (`fear;`, not `fearful`)."""
-    text = text.lstrip()
-    if not text:
-        return []
-    return [one for one in labels if one.startswith(text) or (text.startswith(one) and not text[len(one)].isalnum())]
+def _first_alternatives(logprobs: Mapping[str, Any]) -> dict[int | str, float]:
+    """Of the first token, from the protocol's form (`top_logprobs`: text -> value, vLLM) or that of chats (llama.cpp)."""
+    if content := logprobs.get("content"):
+        return {one.get("id", one["token"]): float(one["logprob"]) for one in content[0]["top_logprobs"]}
+    first = (logprobs.get("top_logprobs") or [{}])[0]
+    return {_identified(name): float(value) for name, value in first.items()}
 
 
-def _tokens(choice: Mapping[str, Any]) -> list[Token]:
-    listed = (choice.get("logprobs") or {}).get("content") or []
-    return [
-        Token(one["token"], one["logprob"], {other["token"]: other["logprob"] for other in one.get("top_logprobs") or []})
-        for one in listed
-    ]
+def _identified(name: str) -> int | str:
+    return int(name.removeprefix(_TOKEN_ID)) if name.startswith(_TOKEN_ID) else name

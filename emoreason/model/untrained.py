@@ -19,14 +19,19 @@ SEED = 0  # of parts without trained weights: an untrained model must at least r
 
 def untrained(name_or_path: str | Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor]:
     """Raises ConfigError, and AssetError when a pinned weight was not pulled."""
+    processor = untrained_processor(name_or_path)  # first: it numbers the special tokens
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        return build(processor.config).eval(), processor
+
+
+def untrained_processor(name_or_path: str | Path) -> EmoReasonProcessor:
+    """Raises as `untrained` does."""
     config = load_config(name_or_path)
     if config.backbone is None:
         raise ConfigError(f"{name_or_path}: a model file must name its backbone")
     images = load_image_processor(config.backbone) if sees_pictures(config.language_config) else None
-    processor = EmoReasonProcessor(config, load_tokenizer(config.backbone), images)  # first: it numbers the special tokens
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        return build(config).eval(), processor
+    return EmoReasonProcessor(config, load_tokenizer(config.backbone), images)
 
 
 @contextmanager

@@ -1,45 +1,27 @@
 """The model behind EmotionReasoner: a toy model on a made clip, from measurements to a checked report."""
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from builders import even_times, write_media
-from model.families import FAMILIES, emoreason_config
-from observations import make_observation
+from inference.toys import SMILE, make_judge, noise_clip, observed
 from PIL import Image
 
 from emoreason import EmotionReasoner, assets
 from emoreason.errors import AssetError, ConfigError
 from emoreason.inference import model_judge
 from emoreason.inference.loading import load_judge
-from emoreason.inference.model_judge import UNTRAINED, ModelJudge
+from emoreason.inference.model_judge import UNTRAINED
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
 from emoreason.model.decode import TransformersEngine
-from emoreason.model.modeling import EmoReasonForConditionalGeneration
-from emoreason.model.processing import EmoReasonProcessor
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.perception.store import ObservationStore
 from emoreason.report.assemble import assemble
 from emoreason.report.schema import ModelInfo
 
-SMILE = {"AU12": [(2.0, 3.0, 4.0, 0.9, "both")]}
 SMILED = "Person p1 shows a strong lip corner puller (AU12) from 2.0 to 4.0 s."
-
-
-def make_judge(path="soft", **options):
-    family = FAMILIES["llama"]
-    config = emoreason_config(family, **options)
-    config.voice_config.whisper_config.max_source_positions = 600  # a segment's ten seconds
-    processor = EmoReasonProcessor(config, family.tokenizer())
-    torch.manual_seed(0)
-    model = EmoReasonForConditionalGeneration(config).eval()
-    for head in model.heads.values():
-        torch.nn.init.normal_(head.out.weight)
-    return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), "toy", path)
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +31,7 @@ def judge():
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """30 s of noise with sound, at 4 pictures a second."""
-    rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, (72, 128, 3), dtype=np.uint8) for _ in range(120)]
-    sound = 0.1 * rng.standard_normal(30 * 16_000).astype(np.float32)
-    return Clip(write_media(tmp_path_factory.mktemp("clip") / "clip.mp4", even_times(120, 4.0), pictures, sound))
-
-
-def observed(clip, people=({"au": SMILE},), **options):
-    """What was measured on the clip, told instead of measured."""
-    observation = make_observation(30.0, 4.0, people, size=(128, 72), **options)
-    series = [person.action_units for person in observation.people]
-    out = replace(observation, source=clip.source)
-    for person, known in zip(out.people, series, strict=True):
-        person.__dict__["action_units"] = known
-    return out
+    return noise_clip(tmp_path_factory.mktemp("clip"))
 
 
 def write_always(judge, text):

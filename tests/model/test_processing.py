@@ -9,7 +9,7 @@ from model.samples import BINS, SIZE, segment
 from observations import make_observation
 from transformers import AutoConfig, AutoProcessor
 
-from emoreason.errors import ConfigError
+from emoreason.errors import ConfigError, ContextError
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.clip import Clip
 from emoreason.model.processing import IGNORED, EmoReasonProcessor, add_special_tokens
@@ -234,7 +234,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_the_arithmetic(qwen):
     length, face, voice = qwen([one])["input_ids"].shape[1], 2 * qwen.layout.face, qwen.layout.voice
     pictures = int((qwen([one])["mm_token_type_ids"] == 1).sum())
     rest = length - face - voice - pictures
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ContextError) as caught:
         qwen_short([one], room=7)
     for part in (f"{face} tokens for 2 faces", f"{voice} for the voice", f"{pictures} for 1 pictures", f"{rest} for text"):
         assert part in str(caught.value)

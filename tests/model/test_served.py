@@ -1,192 +1,158 @@
-import json
-import math
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+"""What a server is asked and what may go wrong with it, on scripted answers."""
+
+import http.client
+import time
 
 import pytest
-import torch
-from model.families import FAMILIES, toy
-from model.samples import segment
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from local_server import serving
 
 from emoreason.errors import ConfigError, EnvironmentProblem
-from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.export import export
-from emoreason.model.prompt import answer_text
-from emoreason.model.served import ServedModel, Token, label_probabilities
-from emoreason.model.stages import Stage, apply_stage, parameter_groups
+from emoreason.model.served import Server
 
-ANSWER = answer_text("f1 AU12 strong.", "p1 shows happiness.", "happiness", aus=["AU12"])
+MODELS = {"data": [{"id": "one"}]}
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A toy model that learned one answer by heart in the text-evidence mode, exported."""
-    folder = tmp_path_factory.mktemp("served")
-    processor, model = toy(FAMILIES["llama"], lora={"r": 2})
-    with torch.no_grad():
-        embeddings = model.backbone.get_base_model().model.embed_tokens.token_adapter.base_layer
-        embeddings.weight.mul_(50)  # tied to the output: room for certain answers
-    stage = Stage("by heart", {"language": "full"}, {"language": 1e-2})
-    apply_stage(model, stage)
-    optimiser = torch.optim.AdamW(parameter_groups(model, stage))
-    batch = processor([segment()], [ANSWER], soft=False)
-    for _ in range(120):
-        loss = model(**batch).loss
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert loss < 0.05
-    model.save_pretrained(folder / "checkpoint")
-    processor.save_pretrained(folder / "checkpoint")
-    return processor, export(folder / "checkpoint", folder / "out") / "backbone"
+def scripted(*replies):
+    """Answers in turn, the last one for ever; remembers what it was asked."""
+    left, asked = list(replies), []
+
+    def answer(method, path, body, headers):
+        asked.append((method, path, body, headers.get("Authorization")))
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer, asked
 
 
-class Server:
-    """Answers from an exported backbone with stock classes alone, as a serving engine would."""
-
-    def __init__(self, backbone, lists=True):
-        self.tokenizer = AutoTokenizer.from_pretrained(backbone)
-        self.model = AutoModelForCausalLM.from_pretrained(backbone).eval()
-        self.lists, self.requests, self.prompts, self.reply = lists, [], [], None
-
-    def answer(self, request):
-        self.requests.append(request)
-        if self.reply is not None:
-            return self.reply
-        prompt = self.tokenizer.apply_chat_template(request["messages"], tokenize=False, add_generation_prompt=True)
-        self.prompts.append(prompt)
-        ids = self.tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
-        end = self.tokenizer.eos_token_id
-        out = self.model.generate(
-            **ids, max_new_tokens=request["max_tokens"], do_sample=False, eos_token_id=end, return_dict_in_generate=True,
-            output_logits=True,
-        )  # fmt: skip
-        tokens = out.sequences[0, ids.input_ids.shape[1] :].tolist()
-        tokens = tokens[: tokens.index(end)] if end in tokens else tokens
-        choice = {"message": {"role": "assistant", "content": self.tokenizer.decode(tokens)}}
-        if self.lists:
-            steps = zip(tokens, out.logits, strict=False)  # the step that ended the answer has no token
-            listed = [self.listed(token, step[0].log_softmax(-1), request["top_logprobs"]) for token, step in steps]
-            choice["logprobs"] = {"content": listed}
-        return 200, {"choices": [choice]}
-
-    def listed(self, token, log_p, most):
-        top = [{"token": self.tokenizer.decode([n]), "logprob": float(log_p[n])} for n in log_p.topk(most).indices.tolist()]
-        return {"token": self.tokenizer.decode([token]), "logprob": float(log_p[token]), "top_logprobs": top}
-
-
-@pytest.fixture
-def serve(monkeypatch):
+@pytest.fixture(autouse=True)
+def local(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    running = []
-
-    def start(server):
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                assert self.path == "/v1/chat/completions"
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.key = self.headers.get("Authorization")
-                status, reply = server.answer(body)
-                data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_):
-                """Tests are quiet."""
-
-        http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        running.append(http)
-        return f"http://127.0.0.1:{http.server_port}/v1"
-
-    yield start
-    for http in running:
-        http.shutdown()
-        http.server_close()
+    monkeypatch.delenv("EMOREASON_API_KEY", raising=False)
 
 
-def test_a_served_backbone_answers_what_it_learned_from_the_local_prompt(exported, serve):
-    processor, backbone = exported
-    server, inputs = Server(backbone), segment()
-    client = ServedModel(serve(server), "toy", key="secret")
-    told = client.ask(processor.messages(inputs, soft=False), EMOTIONS)
-    assert server.prompts == [processor.text(inputs, soft=False)]
-    assert told.text == ANSWER and told.path == "text" and server.key == "Bearer secret"
-    assert told.answer.emotion == "happiness" and told.answer.aus == ("AU12",) and told.answer.problem is None
-    assert sum(told.probabilities.values()) == pytest.approx(1) and told.probabilities["happiness"] > 0.8
+def completion(**choice):
+    return 200, {"choices": [choice]}
 
 
-def test_without_log_probabilities_the_answer_is_read(exported, serve):
-    processor, backbone = exported
-    told = ServedModel(serve(Server(backbone, lists=False)), "toy").ask(processor.messages(segment(), soft=False), EMOTIONS)
-    assert told.answer.emotion == "happiness" and told.probabilities is None
+def test_the_only_model_needs_no_name():
+    answer, asked = scripted((200, MODELS))
+    with serving(answer) as url:
+        assert Server.connect(url + "/").model == "one" and Server.connect(url, "one").model == "one"
+    assert asked[0][:2] == ("GET", "/v1/models")
 
 
-def test_a_cut_answer_is_unreadable_not_neutral(exported, serve):
-    processor, backbone = exported
-    told = ServedModel(serve(Server(backbone)), "toy").ask(processor.messages(segment(), soft=False), EMOTIONS, most_tokens=4)
-    assert told.answer.emotion is None and told.answer.problem and told.probabilities is None
+@pytest.mark.parametrize(
+    ("name", "models", "message"),
+    [
+        ("two", MODELS, "no model 'two': it serves one"),
+        (None, {"data": [{"id": "one"}, {"id": "two"}]}, "which model. it serves one, two"),
+        (None, {"data": []}, "it serves none"),
+    ],
+)
+def test_another_model_is_named(name, models, message):
+    with serving(scripted((200, models))[0]) as url, pytest.raises(ConfigError, match=message):
+        Server.connect(url, name)
+
+
+def test_greedy_texts_and_the_key(monkeypatch):
+    monkeypatch.setenv("EMOREASON_API_KEY", "secret")
+    answer, asked = scripted(completion(text="a b"))
+    with serving(answer) as url:
+        assert Server(url, "one").write([1, 2], 7, ["<"]) == "a b"
+    ((method, path, body, key),) = asked
+    assert (method, path, key) == ("POST", "/v1/completions", "Bearer secret")
+    assert body["prompt"] == [1, 2] and (body["model"], body["max_tokens"], body["stop"]) == ("one", 7, ["<"])
+    assert body["temperature"] == 0 and body["repetition_penalty"] == 1
+
+
+def test_chats():
+    messages = [{"role": "user", "content": "?"}]
+    answer, asked = scripted((200, {"choices": [{"message": {"content": "yes"}}]}))
+    with serving(answer) as url:
+        assert Server(url, "one").chat(messages, 5) == "yes"
+    assert asked[0][1] == "/v1/chat/completions" and asked[0][2]["messages"] == messages and asked[0][3] is None
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "found"),
+    [
+        ({"top_logprobs": [{"token_id:5": -0.5, "token_id:7": -1.5}]}, {5: -0.5, 7: -1.5}),
+        ({"top_logprobs": [{"fear": -0.5, "s": -1}]}, {"fear": -0.5, "s": -1.0}),
+        ({"content": [{"top_logprobs": [{"id": 5, "token": "f", "logprob": -0.5}]}]}, {5: -0.5}),
+    ],
+)
+def test_log_probabilities_of_each_kind_of_server(logprobs, found):
+    with serving(scripted(completion(text="x", logprobs=logprobs))[0]) as url:
+        assert Server(url, "one").next_tokens([1]) == found
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": []}, {"top_logprobs": []}])
+def test_a_server_without_log_probabilities_says_so(logprobs):
+    with serving(scripted(completion(text="x", logprobs=logprobs))[0]) as url:
+        with pytest.raises(EnvironmentProblem, match="tells no log-probabilities"):
+            Server(url, "one").next_tokens([1])
 
 
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        ((404, b"no such model"), r"refused \(404 Not Found\): no such model"),
+        ((404, b"no such model"), r"refused \(404 Not Found\): no such model$"),
+        ((401, b""), r"refused \(401 Unauthorized\): no reason given; put the key in EMOREASON_API_KEY$"),
+        ((400, {"error": "context\nlength"}), "refused .*context.*length"),
+        ((307, b"elsewhere"), "refused .307"),
         ((200, b"<html>"), "does not speak JSON"),
-        ((200, {"error": "busy"}), 'did not answer as a chat completion server: {"error": "busy"}'),
-        ((200, []), "did not answer as a chat completion server"),
+        ((200, b"\xff\xfe"), "does not speak JSON"),
+        ((200, {"error": "busy"}), 'did not answer with a completion: {"error": "busy"}'),
+        ((200, []), "did not answer with a completion"),
+        ((200, {"choices": [{"text": None}]}), "did not answer with a text"),
     ],
 )
-def test_trouble_with_the_server_is_one_line(exported, serve, reply, message):
-    server = Server(exported[1])
-    server.reply = reply
-    with pytest.raises(EnvironmentProblem, match=message):
-        ServedModel(serve(server), "toy").ask([{"role": "user", "content": "?"}], EMOTIONS)
+def test_trouble_is_one_line_and_not_tried_again(reply, message):
+    answer, asked = scripted(reply)
+    with serving(answer) as url, pytest.raises(EnvironmentProblem, match=message) as caught:
+        Server(url, "one").write([1], 1)
+    assert len(asked) == 1 and "\n" not in str(caught.value)
 
 
-def test_a_server_that_is_not_there():
-    with pytest.raises(EnvironmentProblem, match="is the server up"):
-        ServedModel("http://127.0.0.1:9/v1", "toy", timeout_s=5).ask([], EMOTIONS)
-    with pytest.raises(ConfigError, match="starts with http"):
-        ServedModel("file:///etc", "toy")
+@pytest.mark.parametrize("reply", [(503, b"loading"), (429, b"slow down"), (0, None)])
+def test_what_may_pass_is_tried_again(reply):
+    answer, asked = scripted(reply, reply, completion(text="there"))
+    with serving(answer) as url:
+        assert Server(url, "one", pause_s=0).write([1], 1) == "there"
+    assert len(asked) == 3
 
 
-def tokens(*steps):
-    """From (text, probability, probabilities of the others)."""
-    logs = [{name: math.log(share) for name, share in (others | {text: p}).items()} for text, p, others in steps]
-    return [Token(text, listed[text], listed) for (text, _, _), listed in zip(steps, logs, strict=True)]
+def test_what_does_not_pass_is_told_after_three_times():
+    answer, asked = scripted((503, b"loading"))
+    with serving(answer) as url, pytest.raises(EnvironmentProblem, match="503.*loading.*tried 3 times"):
+        Server(url, "one", pause_s=0).write([1], 1)
+    assert len(asked) == 3
+    with pytest.raises(EnvironmentProblem, match="cannot be reached.*is the server up"):
+        Server("http://127.0.0.1:9/v1", "one", pause_s=0).models()
 
 
-def test_labels_of_one_token():
-    found = label_probabilities(tokens(("emotion=", 1, {}), ("fear", 0.6, {"anger": 0.3, "tea": 0.1}), (";", 1, {})), EMOTIONS)
-    assert found["fear"] == pytest.approx(2 / 3) and found["anger"] == pytest.approx(1 / 3) and found["sadness"] == 0
+def test_a_slow_server_is_not_asked_twice():
+    def answer(*_):
+        asked.append(1)
+        time.sleep(0.5)
+        return completion(text="late")
+
+    asked = []
+    with serving(answer) as url, pytest.raises(EnvironmentProblem, match="within 0.1 s"):
+        Server(url, "one", timeout_s=0.1).write([1], 1)
+    assert len(asked) == 1
 
 
-def test_labels_of_several_tokens_are_followed_until_one_is_left():
-    steps = tokens(("emotion=", 1, {}), ("s", 0.8, {"f": 0.2}), ("ur", 0.5, {"ad": 0.4, "ix": 0.1}), ("prise", 1, {}))
-    found = label_probabilities(steps, EMOTIONS)
-    expected = {"surprise": 0.4 / 0.92, "sadness": 0.32 / 0.92, "fear": 0.2 / 0.92}  # 0.08 went to no label
-    assert found == pytest.approx(dict.fromkeys(EMOTIONS, 0.0) | expected)
+def test_a_cut_answer_is_tried_again(monkeypatch):
+    def cut(*_):
+        raise http.client.IncompleteRead(b"{")
+
+    with serving(scripted((200, MODELS))[0]) as url:
+        monkeypatch.setattr("emoreason.model.served.json.load", cut)
+        with pytest.raises(EnvironmentProblem, match="tried 3 times"):
+            Server(url, pause_s=0).models()
 
 
-def test_an_alternative_that_begins_two_labels_is_shared():
-    found = label_probabilities(tokens(("emotion=", 1, {}), ("fear", 0.5, {"s": 0.5})), EMOTIONS)
-    assert found["sadness"] == found["surprise"] == pytest.approx(0.25)
-
-
-def test_a_token_may_reach_over_the_border():
-    found = label_probabilities(tokens(("emotion", 1, {}), ("=f", 0.5, {"=a": 0.25, "s": 0.25}), ("ear;", 1, {})), EMOTIONS)
-    assert found["fear"] == pytest.approx(2 / 3) and found["anger"] == pytest.approx(1 / 3)
-
-
-@pytest.mark.parametrize("steps", [(), (("no field", 1, {}),), (("emotion=", 1, {}), ("joyful", 1, {})), (("emotion=", 1, {}),)])
-def test_no_label_no_probabilities(steps):
-    assert label_probabilities(tokens(*steps), EMOTIONS) is None
-
-
-def test_a_longer_word_is_not_the_label():
-    found = label_probabilities(tokens(("emotion=", 1, {}), ("fearful", 0.5, {"anger": 0.5})), EMOTIONS)
-    assert found["anger"] == 1 and found["fear"] == 0
+@pytest.mark.parametrize("url", ["file:///etc", "localhost:8000", "http://", "http://me:word@host/v1"])
+def test_addresses_that_are_none(url):
+    with pytest.raises(ConfigError):
+        Server(url)

@@ -1,0 +1,102 @@
+"""The judge whose language model runs on a server: the same prompts, scores and texts as the local text-evidence judge.
+
+Only the processor of the model is needed here. A server has no soft tokens, so faces and voice reach it as evidence lines.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedTokenizerBase
+
+from emoreason import __version__
+from emoreason.errors import EnvironmentProblem
+from emoreason.inference.loading import load_processor
+from emoreason.inference.model_judge import ModelJudge
+from emoreason.model.decode import MOST_TOKENS, OnText, Prompt
+from emoreason.model.served import Server
+
+AT_ONCE = 8  # requests at a time: scores and texts of a few segments
+Given, Found = TypeVar("Given"), TypeVar("Found")
+Listed = Mapping[int | str, float]  # next token, by id or text -> its log-probability
+
+
+def served_judge(source: str | Path, url: str, served_model: str | None = None) -> ModelJudge:
+    """`source`: the export, checkpoint or model file whose merged backbone the server at `url` runs under `served_model` (None =
+    the only model that it serves).
+
+    Raises ConfigError for an unknown source or served model, EnvironmentProblem when the server does not answer.
+    """
+    server = Server.connect(url, served_model)
+    processor, name = load_processor(source)
+    engine = ServedEngine(server, processor.tokenizer)
+    return ModelJudge(None, processor, engine, name, "text", revision=f"{__version__}, {server.model} at {server.url}")
+
+
+class ServedEngine:
+    """`Engine` on a server that runs the merged backbone. The server keeps the key-value caches, as far as it has any."""
+
+    def __init__(self, server: Server, tokenizer: PreTrainedTokenizerBase):
+        self.server, self.tokenizer = server, tokenizer
+
+    def read(self, batch: Mapping[str, Any]) -> Prompt:
+        """Raises ValueError when the batch holds soft tokens."""
+        if batch.get("face") is not None or batch.get("voice") is not None:
+            raise ValueError("a served model takes text evidence only: process the segments with soft=False")
+        return Prompt(batch["input_ids"], batch["attention_mask"], DynamicCache(), {})
+
+    def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:
+        """[B, L] log p(text | prompt) but for the tokens that all texts begin with, which no comparison of them needs.
+
+        A token that is not among those that the server lists counts as the last of these, which is an upper bound. Raises
+        EnvironmentProblem when it lists no first token of any text: another model runs there.
+        """
+        pieces = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        shared = len(os.path.commonprefix(pieces))
+        stems = sorted({tuple(piece[:n]) for piece in pieces for n in range(shared, len(piece))})
+        asked = [[*ids, *stem] for ids in _rows(prompt) for stem in stems]
+        listed = iter(_at_once(self.server.next_tokens, asked))
+        scores = []
+        for _ in prompt.input_ids:
+            after = dict(zip(stems, listed, strict=False))  # stem -> what may follow it
+            if all(self._listed(after[tuple(piece[:shared])], piece[shared]) is None for piece in pieces if len(piece) > shared):
+                raise EnvironmentProblem(
+                    f"{self.server.url}: '{self.server.model}' expects none of {', '.join(texts)}: is it the exported backbone?"
+                )
+            scores.append([sum(self._log_p(after, piece, n) for n in range(shared, len(piece))) for piece in pieces])
+        return torch.tensor(scores)  # [B, L]
+
+    def _log_p(self, after: Mapping[tuple[int, ...], Listed], piece: Sequence[int], n: int) -> float:
+        listed = after[tuple(piece[:n])]
+        found = self._listed(listed, piece[n])
+        return min(listed.values()) if found is None else found
+
+    def _listed(self, listed: Listed, token: int) -> float | None:
+        return listed.get(token, listed.get(self.tokenizer.decode([token])))
+
+    def write(
+        self, prompt: Prompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
+    ) -> list[str]:
+        """`on_text` gets each text as a whole."""
+        stop = ("<",) if until_answer else ()
+        texts = _at_once(lambda ids: self.server.write(ids, most_tokens, stop), _rows(prompt))
+        texts = [text.split("<")[0] for text in texts] if until_answer else texts
+        for row, text in enumerate(texts):
+            if on_text is not None and text:
+                on_text(row, text)
+        return texts
+
+
+def _rows(prompt: Prompt) -> list[list[int]]:
+    """The prompts without their padding."""
+    return [ids[mask.bool()].tolist() for ids, mask in zip(prompt.input_ids, prompt.attention_mask, strict=True)]
+
+
+def _at_once(ask: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
+    """In order; the first error ends all that has not begun."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(ask, items))
