@@ -81,7 +81,7 @@ def test_good_words_are_taken_and_marked(taught):
         (GOOD.replace(" [f1]", ""), "another evidence id"),
         ("[f1] " + GOOD.replace(" [f1]", ""), "another evidence id"),
         (GOOD[:-1] + ", a sign of joy.", "other emotions"),
-        (GOOD + " This was filmed on a quiet evening by somebody who had all the time one could ever need.", "more words"),
+        (GOOD + " It is so" + " very" * 30 + " plain.", "more words"),
         (GOOD + " <answer>", "marks"),
         ("", "no line"),
     ],
