@@ -54,7 +54,7 @@ PEERS = {
         (*_TENSORFLOW, "scikit-image"),
         {"anger": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "neutral": "neutral", "sadness": "sadness",
          "surprised": "surprise"},
-        "not stated by its authors",
+        "not stated by its authors (so good on CK+ and so poor on FER+ that CK+ was probably in it)",
         "its network on the whole crop in grey, as its own `predict` gives it; of videos its own Haar detector, every quarter "
         "second, mean of scores",
     ),
