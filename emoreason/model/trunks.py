@@ -6,6 +6,9 @@ Centres are in crop units, x and y in 0..1, so that landmarks in the same units 
 import torch
 from torch import Tensor, nn
 
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+FLAT = 0.02  # added to the deviation: a crop without any contrast is not blown up to noise
+
 
 def grid_centres(rows: int, columns: int) -> Tensor:
     """[rows * columns, 2] x, y of patch centres in 0..1, row by row."""
@@ -14,26 +17,31 @@ def grid_centres(rows: int, columns: int) -> Tensor:
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions with group norm (batches here hold few frames of few people: batch statistics would not settle)."""
+    """Two 3x3 convolutions with batch norm: at 48 pixels a quarter faster than group norm with SiLU on two cores. The trunk is
+    trained on batches of many single faces and frozen afterwards, so running statistics are settled."""
 
     def __init__(self, before: int, after: int, stride: int):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(before, after, 3, stride, 1, bias=False),
-            nn.GroupNorm(8, after),
-            nn.SiLU(),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
             nn.Conv2d(after, after, 3, 1, 1, bias=False),
-            nn.GroupNorm(8, after),
+            nn.BatchNorm2d(after),
         )
         plain = before == after and stride == 1
         self.skip = nn.Identity() if plain else nn.Conv2d(before, after, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.nn.functional.silu(self.body(x) + self.skip(x))
+        return nn.functional.relu(self.body(x) + self.skip(x), inplace=True)
 
 
 class SmallTrunk(nn.Module):
-    """A residual CNN with stride 8: a 48-pixel crop gives 6 x 6 patches. Trained here from nothing."""
+    """A residual CNN with stride 8: a 48-pixel crop gives 6 x 6 patches. Trained here from nothing.
+
+    The faces it learns from are grey and the world is coloured, so it works on luma, brought to mean 0 and deviation 1 in
+    every crop: exposure and contrast of the film say nothing about the face.
+    """
 
     def __init__(self, dim: int, image_size: int):
         super().__init__()
@@ -42,19 +50,22 @@ class SmallTrunk(nn.Module):
         first, second = dim // 4, dim // 2
         self.dim, self.image_size = dim, image_size
         self.body = nn.Sequential(
-            nn.Conv2d(3, first, 3, 1, 1, bias=False),
-            nn.GroupNorm(8, first),
-            nn.SiLU(),
-            _Residual(first, first, 2),
+            nn.Conv2d(1, first, 5, 2, 2, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(inplace=True),
+            _Residual(first, first, 1),
             _Residual(first, second, 2),
             _Residual(second, second, 1),
             _Residual(second, dim, 2),
             _Residual(dim, dim, 1),
-        )
+        ).to(memory_format=torch.channels_last)  # nearly twice as fast in bfloat16 on CPU
+        self.register_buffer("luma", torch.tensor(LUMA)[:, None, None], persistent=False)
         self.register_buffer("centres", grid_centres(image_size // 8, image_size // 8), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return self.body(2 * pictures - 1).flatten(2).transpose(1, 2)  # [F, N, D]
+        grey = (pictures * self.luma).sum(1, keepdim=True)  # [F, 1, H, W]
+        mean, deviation = grey.mean((2, 3), keepdim=True), grey.std((2, 3), keepdim=True)
+        return self.body((grey - mean) / (deviation + FLAT)).flatten(2).transpose(1, 2)  # [F, N, D]
 
 
 class PretrainedTrunk(nn.Module):

@@ -143,7 +143,8 @@ def rewrite(folder, change):
 @pytest.mark.parametrize("part", ["face", "voice", "face_connector", "voice_connector", "heads", "backbone"])
 def test_missing_weights_name_the_part(folder, part):
     def drop(state):
-        del state[next(name for name in state if name.startswith(f"{part}."))]
+        counter = "num_batches_tracked"  # of batch norms: nothing is lost without it, so torch takes it as given
+        del state[next(name for name in state if name.startswith(f"{part}.") and counter not in name)]
 
     rewrite(folder, drop)
     with pytest.raises(ConfigError, match=rf"do not fit the configuration in {part} \(first: {part}\."):
