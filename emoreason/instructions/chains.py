@@ -13,14 +13,15 @@ import numpy as np
 from emoreason.instructions.record import Sentence
 from emoreason.instructions.templates import Templates, templates
 from emoreason.labels.emotions import EMOTIONS, canonical
-from emoreason.labels.voice_cues import VOICE_CUES
+from emoreason.labels.voice_cues import VOICE_CUES, VOICE_LEVELS
 from emoreason.model.prompt import Evidence, sanitize
 from emoreason.perception.observation import Observation
 from emoreason.report import affect, wording
 
 MOST_CITED = 3  # cues: with four, two fifths of the chains leave the 120 tokens that a chain should keep to
-MOST_QUOTED_WORDS = 8
-_CLEAR = 0.15  # a modality says something of its own when its first emotion leads the given one by this much
+MOST_TOLD = {"picture": 7, "audio": 5, "video": 3}  # cues cited or set aside: the fewer, the more of them come with seconds
+MOST_QUOTED_WORDS, MOST_QUOTED_BYTES = 8, 48  # bytes: what a tokenizer does not know it spells in them
+CLEAR = 0.15  # a modality says something of its own when its first emotion leads the given one by this much
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,11 @@ def compose(
     """
     words, told = templates(), usable(observation, lines)
     known = meaning or canonical(emotion)
-    cited = _cited(told, known, person, MOST_CITED + (observation.source.kind == "picture"))  # stills need no times
-    observations = observe(observation, cited, rng)
-    untold = [line for line in lines if line not in cited]
-    if not cited:
-        observations = _at_rest(observation, lines, words, rng, person)
-    elif untold and observation.source.kind == "picture":  # without seconds, only these may tell two stills apart
-        observations.append(words.say("aside", rng, listed=_aside(observation, untold)))
+    cited = _cited(told, known, person, MOST_CITED)
+    observations = observe(observation, cited, rng) or _at_rest(observation, words, rng, person)
+    aside = _aside(observation, lines, cited)
+    observations += [words.say("aside", rng, listed=wording.listed(aside))] if aside else []
+    observations = observations or [words.say("nothing", rng)]
     return Chain(
         tuple(observations), _interpretation(cited, emotion, known, words, rng), words.say("conclusion", rng, emotion=emotion),
         tuple(cited),
@@ -99,8 +98,8 @@ def observe(observation: Observation, lines: Sequence[Evidence], rng: random.Ran
     for person in dict.fromkeys(line.cue.person for line in faces):
         units = [f"{wording.unit_phrase(line.cue, observation)} [{line.id}]" for line in faces if line.cue.person == person]
         sentences.append(words.say("face", rng, person=person, cues=wording.listed(units)))
-    heard = [f"{_voice_word(line)} {_when(line)}" for line in lines if line.cue.modality == "voice"]
-    sentences += [words.say("voice", rng, cues=wording.listed(heard))] if heard else []
+    heard = [line for line in lines if line.cue.modality == "voice"]
+    sentences += [words.say("voice", rng, cues=_heard(heard))] if heard else []
     return sentences + [_said(line, words, rng) for line in lines if line.cue.modality == "words"]
 
 
@@ -129,28 +128,38 @@ def _cited(told: Sequence[Evidence], known: str | None, person: str | None, most
     return [line for line in told if line.id in chosen]
 
 
-def _at_rest(
-    observation: Observation, lines: Sequence[Evidence], words: Templates, rng: random.Random, person: str | None
-) -> list[str]:
-    """What is absent from the face, and where the lines lie that are too doubtful or too ordinary to be told."""
-    names = [person] if person else [p.person for p in observation.people]
-    absent = {name: wording.absent_units(observation.person(name)) for name in names}
-    quiet = next((name for name in names if absent[name]), None)
-    sentences = [words.say("face", rng, person=quiet, cues=wording.listed(absent[quiet]))] if quiet else []
-    listed = _aside(observation, lines)
-    rest = f", doubtful or ordinary: {listed}" if listed else ""
-    return sentences + [words.say("nothing", rng, rest=rest)] if listed or not sentences else sentences
+def _at_rest(observation: Observation, words: Templates, rng: random.Random, person: str | None) -> list[str]:
+    """What is absent from a face without a cue that may be told."""
+    for name in [person] if person else [p.person for p in observation.people]:
+        if absent := wording.absent_units(observation.person(name)):
+            return [words.say("face", rng, person=name, cues=wording.listed(absent))]
+    return []
 
 
-def _aside(observation: Observation, lines: Sequence[Evidence]) -> str:
-    """Where lines lie that are not told: their seconds, or in a still how strong they are."""
-    still = observation.source.kind == "picture"
-    where = [f"{ln.cue.strength:.2f}" if still else f"{ln.cue.start_s:.1f}-{ln.cue.end_s:.1f} s" for ln in lines[:MOST_CITED]]
-    return ", ".join(f"{line.id} {place}" for line, place in zip(lines, where, strict=False))
+def _aside(observation: Observation, lines: Sequence[Evidence], cited: Sequence[Evidence]) -> list[str]:
+    """The strongest of the lines that are not told: doubtful, or less telling. They are what tells two faces at rest apart."""
+    untold = [line for line in lines if line not in cited and line.cue.modality != "words"]
+    untold = [line for line in untold if line.cue.level != "typical" or not cited]  # ordinary: told where there is nothing else
+    timed = not cited and observation.source.kind != "picture"  # else the cited ones tell the seconds
+    return [_in_brief(line, timed) for line in untold[: MOST_TOLD[observation.source.kind] - len(cited)]]
+
+
+def _in_brief(line: Evidence, timed: bool) -> str:
+    side = f" {line.cue.side}" if line.cue.side in ("left", "right") else ""
+    what = _voice_word(line) if line.cue.modality == "voice" else f"{line.cue.level} {line.cue.cue}{side}"
+    return f"{what} ({line.id}{f', {line.cue.start_s:.1f}-{line.cue.end_s:.1f} s' if timed else ''})"
+
+
+def _heard(lines: Sequence[Evidence]) -> str:
+    """Voice cues with their seconds, which are told once where all share them: mostly they are those of all speech."""
+    spans = {wording.span(line.cue.start_s, line.cue.end_s) for line in lines}
+    if len(spans) > 1:
+        return wording.listed([f"{_voice_word(line)} {_when(line)}" for line in lines])
+    return f"{wording.listed([f'{_voice_word(line)} [{line.id}]' for line in lines])} from {spans.pop()}"
 
 
 def _voice_word(line: Evidence) -> str:
-    return VOICE_CUES[line.cue.cue].words[0 if line.cue.level == "low" else 2]
+    return VOICE_CUES[line.cue.cue].words[VOICE_LEVELS.index(line.cue.level)]
 
 
 def _when(line: Evidence) -> str:
@@ -159,9 +168,17 @@ def _when(line: Evidence) -> str:
 
 def _said(line: Evidence, words: Templates, rng: random.Random) -> str:
     cue = line.cue
-    quote = " ".join(wording.quotable(sanitize(str(cue.value))).split()[:MOST_QUOTED_WORDS])
+    quote = _beginning(wording.quotable(sanitize(str(cue.value))))
     who = f"Person {cue.person}" if cue.person else "The speaker"
     return words.say("words", rng, who=who, quote=f'"{quote}"', when=_when(line))
+
+
+def _beginning(text: str) -> str:
+    """The first words of a quotation, the first characters where a script has no spaces."""
+    words = text.split()[:MOST_QUOTED_WORDS]
+    while len(words) > 1 and len(" ".join(words).encode()) > MOST_QUOTED_BYTES:
+        words.pop()
+    return " ".join(words).encode()[:MOST_QUOTED_BYTES].decode(errors="ignore")
 
 
 def _interpretation(
@@ -186,6 +203,6 @@ def _conflicts(cited: Sequence[Evidence], known: str, words: Templates, rng: ran
     present = list(dict.fromkeys(line.cue.modality for line in cited))
     for modality in present if len(present) > 1 else ():
         p = leaning(cited, modality)
-        if p is not None and p.max() - p[EMOTIONS.index(known)] > _CLEAR:
+        if p is not None and p.max() - p[EMOTIONS.index(known)] > CLEAR:
             clauses.append(words.say("conflict", rng, modality=modality, other=EMOTIONS[int(p.argmax())]))
     return clauses

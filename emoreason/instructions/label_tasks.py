@@ -46,6 +46,10 @@ class Scheme:
         """The canonical emotion, or None: then no cue is known to speak for it."""
         return dict(self.crosswalk).get(word, canonical(word))
 
+    def word(self, emotion: str, first: str | None = None) -> str | None:
+        """A label that stands for the canonical emotion: `first`, if it does; None where the scheme has no such label."""
+        return next((word for word in (first, *self.labels) if word in self.labels and self.meaning(word) == emotion), None)
+
 
 def shuffled(labels: Sequence[str], rng: random.Random) -> str:
     """Candidates in random order: their place must not tell anything."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emoreason.instructions.answers import Exchange, Score, drawn, label_score, set_score, units_said, yes_no_score
-from emoreason.instructions.chains import ids, leaning, observe, usable
+from emoreason.instructions.answers import Exchange, Score, drawn, label_of, label_score, set_score, units_said, yes_no_score
+from emoreason.instructions.chains import CLEAR, ids, leaning, observe, usable
 from emoreason.instructions.label_tasks import Scheme, closed, noun, shuffled
+from emoreason.instructions.pairing import FACE_SCHEME, VOICE_SCHEME
 from emoreason.instructions.record import Record, Sentence
 from emoreason.instructions.templates import templates
 from emoreason.labels.action_units import ACTION_UNITS, AUS
@@ -20,11 +21,13 @@ from emoreason.perception.segments import Segment
 from emoreason.report import wording
 from emoreason.report.claims import verify
 from emoreason.report.face_weights import FACE_WEIGHTS
+from emoreason.scoring.answer import parse_answer
 from emoreason.scoring.statement import Statement
 
 REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw")
 MOST_DENIED = 2
-PRESENT = 0.8  # share of modality questions about a modality that has cues, where one has
+UNCLEAR = 0.08  # chance to ask about a modality that tells no emotion, else one that does: `unclear` is to be known, not guessed
+OWN_SCHEMES = {"face": FACE_SCHEME, "voice": VOICE_SCHEME}
 _EXPRESSIVE = tuple(au for au in AUS if ACTION_UNITS[au].region != "gaze" and au != "AU45")  # blinks and glances say little
 
 
@@ -94,43 +97,64 @@ def _region(line: Evidence) -> str | None:
 
 @dataclass(frozen=True)
 class ModalityLimited:
-    """The emotion from one modality alone: the label where its measured cues fit it, `unclear` where they do not."""
+    """The emotion from one modality alone, `unclear` where it tells none.
+
+    What a modality tells: its own label, where the record has one (scheme `emoreason.face`, `emoreason.voice`); the record's
+    label, where the clip has nothing but this modality; else what its measured cues clearly suggest. Which modality is asked
+    about never depends on the label.
+    """
 
     scheme: Scheme
     name = "modality"
     order = 0
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
-        return observation is not None and self.scheme.label(record) in self.scheme.labels
+        labels = (self.scheme.label(record), *(label_of(record, name) for name in OWN_SCHEMES.values()))
+        return observation is not None and any(label in self.scheme.labels for label in labels)
 
     def turns(
         self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
-        lines, label = usable(observation, evidence), self.scheme.label(record)
-        modality = _modality(lines, observation, rng)
-        here = [line for line in lines if line.cue.modality == modality][:4]
-        p = leaning(here, modality)
-        fits = p is not None and EMOTIONS[int(p.argmax())] == self.scheme.meaning(label)
-        words = templates()
+        lines = usable(observation, evidence)
+        told = {modality: self._told(modality, record, observation, lines) for modality in _modalities(observation)}
+        clear = [modality for modality, label in told.items() if label is not None]
+        unclear = [modality for modality, label in told.items() if label is None]
+        pool = unclear if rng.random() < UNCLEAR else clear
+        if not pool:
+            return []
+        modality = rng.choice(pool)
+        here, label, words = [line for line in lines if line.cue.modality == modality][:4], told[modality], templates()
         question = words.ask(self.name, rng, modality=modality, labels=shuffled(self.scheme.labels, rng))
-        told = [Sentence(text=text, source="measured") for text in observe(observation, here, rng)]
-        verdict = words.say("conclusion", rng, emotion=label) if fits else words.say("unclear", rng, modality=modality)
-        sentences = (*told, Sentence(text=verdict, source="composed"))
-        return [Exchange(question, closed(label if fits else None, sentences), sentences)]
+        cues = [Sentence(text=text, source="measured") for text in observe(observation, here, rng)]
+        verdict = words.say("alone" if label else "unclear", rng, modality=modality, **({"emotion": label} if label else {}))
+        sentences = (*cues, Sentence(text=verdict, source="composed"))
+        return [Exchange(question, closed(label, sentences), sentences)]
+
+    def _told(self, modality: str, record: Record, observation: Observation, lines: Sequence[Evidence]) -> str | None:
+        own, label = label_of(record, OWN_SCHEMES.get(modality, "")), self.scheme.label(record)
+        if own in self.scheme.labels:
+            return own
+        if there(observation) == [modality]:
+            return label
+        p = leaning([line for line in lines if line.cue.modality == modality][:4], modality)
+        if p is None or p.max() - np.sort(p)[-2] < CLEAR:
+            return None
+        return self.scheme.word(EMOTIONS[int(p.argmax())], label)
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        unclear = "emotion=unclear<" in drawn(asked, self.name).answer
-        return label_score(text, None if unclear else self.scheme.label(record), self.scheme.labels)
+        truth = parse_answer(drawn(asked, self.name).answer, self.scheme.labels).emotion
+        return label_score(text, truth, self.scheme.labels)
 
 
-def _modality(lines: Sequence[Evidence], observation: Observation, rng: random.Random) -> str:
-    """Mostly one that has cues: a mute or faceless clip must be answered with `unclear`, but not in most lessons.
+def there(observation: Observation) -> list[str]:
+    """Of face and voice, which the clip has at all."""
+    faces, voices = bool(len(observation.faces)), observation.voice is not None and bool(observation.voice.spans)
+    return [modality for modality, is_there in (("face", faces), ("voice", voices)) if is_there]
 
-    Words that nobody transcribed are left out: the conversation may quote them from the record.
-    """
-    present = list(dict.fromkeys(line.cue.modality for line in lines))
-    every = ["face", "voice"] if observation.words is None else ["face", "voice", "words"]
-    return rng.choice(present if present and rng.random() < PRESENT else every)
+
+def _modalities(observation: Observation) -> list[str]:
+    """Words that nobody transcribed are left out: the conversation may quote them from the record."""
+    return ["face", "voice"] if observation.words is None else ["face", "voice", "words"]
 
 
 @dataclass(frozen=True)

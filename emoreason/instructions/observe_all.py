@@ -161,7 +161,9 @@ def told(observation: Observation, record: Record) -> Observation:
     if not spans:
         return observation
     start_s, end_s = (record.span.start_s, record.span.end_s) if record.span else (spans[0][0], spans[-1][1])
-    return replace(observation, words=Words(record.language or "und", 1.0, (WordSegment(start_s, end_s, record.transcript),)))
+    known = observation.settings | {"words": True}  # as if heard: the checker may hold quotations against them
+    segment = WordSegment(start_s, end_s, record.transcript)
+    return replace(observation, settings=known, words=Words(record.language or "und", 1.0, (segment,)))
 
 
 def observe_all(

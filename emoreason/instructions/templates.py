@@ -24,9 +24,9 @@ QUESTIONS = {
     "why_not": {"other"}, "probe_unit": {"unit", "au"}, "probe_emotion": {"other"}, "valence_arousal": set(),
 }  # fmt: skip
 SENTENCES = {
-    "face": {"person", "cues"}, "voice": {"cues"}, "nothing": {"rest"}, "aside": {"listed"}, "for": {"ids", "emotion"},
+    "face": {"person", "cues"}, "voice": {"cues"}, "nothing": set(), "aside": {"listed"}, "for": {"ids", "emotion"},
     "against": {"ids"}, "undecided": {"emotion"}, "words_neutral": {"ids"}, "conflict": {"modality", "other"},
-    "conclusion": {"emotion"}, "unclear": {"modality"}, "words": {"who", "quote", "when"},
+    "conclusion": {"emotion"}, "unclear": {"modality"}, "alone": {"modality", "emotion"}, "words": {"who", "quote", "when"},
     "context": {"text"}, "about": {"number"},
 }  # fmt: skip
 

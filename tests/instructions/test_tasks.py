@@ -200,20 +200,38 @@ def test_reasoning_uses_the_words_of_people_where_nothing_was_measured():
     assert not TASKS["reasoning"].applies(record("joy"), None)
 
 
+def modality_answers(rec, observation, seeds=range(300)):
+    """(modality asked about, emotion answered) of every seed that asks."""
+    for exchange in (made for seed in seeds for made in ask("modality", rec, observation, seed)):
+        yield re.search("face|voice|words", exchange.question).group(), parse_answer(exchange.answer, LABELS).emotion
+
+
 def test_one_modality_alone_may_be_unclear():
     answers = {}
-    for seed in range(40):
-        [exchange] = ask("modality", record("joy"), smile(), seed)
-        modality = re.search("face|voice|words", exchange.question).group()
-        answers.setdefault(modality, set()).add(parse_answer(exchange.answer, LABELS).emotion)
+    for modality, emotion in modality_answers(record("joy"), smile()):
+        answers.setdefault(modality, set()).add(emotion)
     assert answers["face"] == {"joy"} and answers["words"] == {None}
 
 
-def test_modality_questions_are_mostly_about_what_is_there():
-    silent = make_observation(5.0, people=[{"au": {"AU12": [(1.0, 2.0, 3.0, 0.9, "both")]}}])
-    asked = [ask("modality", record("joy"), silent, seed)[0] for seed in range(300)]
-    about_face = [exchange for exchange in asked if "face" in exchange.question]
-    assert 0.8 <= len(about_face) / len(asked) < 1 and not any("words" in exchange.question for exchange in asked)
+def test_what_is_alone_in_a_clip_tells_its_label():
+    silent = make_observation(5.0, people=[{"au": {"AU04": [(1.0, 2.0, 3.0, 0.9, "both")]}}])  # a frown, and yet labelled joy
+    answers = list(modality_answers(record("joy"), silent))
+    assert set(answers) == {("face", "joy"), ("voice", None)}
+    assert 0.02 < sum(emotion is None for _, emotion in answers) / len(answers) <= 0.15
+
+
+def test_a_modality_with_a_label_of_its_own_tells_that():
+    own = [ClosedLabel(scheme="emoreason.face", value="joy"), ClosedLabel(scheme="emoreason.voice", value="anger")]
+    mixed = ClosedLabel(scheme="own", shares={"joy": 0.5, "anger": 0.5})
+    answers = set(modality_answers(record(None).model_copy(update={"labels": [mixed, *own]}), smile()))
+    assert answers == {("face", "joy"), ("voice", "anger"), ("words", None)}
+
+
+def test_few_modality_questions_of_many_clips_are_unclear():
+    answers = []
+    for seed in range(400):
+        answers += modality_answers(record(LABELS[seed % len(LABELS)]), draw(seed), [seed])
+    assert 100 < len(answers) and sum(emotion is None for _, emotion in answers) / len(answers) <= 0.15
 
 
 def test_one_conversation_asks_everything_in_a_sensible_order():
