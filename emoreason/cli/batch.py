@@ -69,7 +69,7 @@ def batch(
         cache=not no_cache,
     )
     with _watching(as_json, quiet) as on_event:
-        done = run(folder, out, options, on_event, part, limit, restart, verify)
+        done = run(folder, out, options, on_event, None, part, limit, restart, verify)
     if not as_json and not quiet:
         _summary(out, done)
     return INPUT_FAILED if done.failed else 0

@@ -81,12 +81,11 @@ class Manifest:
         A changed file keeps its old report's id until the new report is there.
         """
         with self.base:
-            self.base.execute(f"UPDATE files SET seen = 0, tries = CASE WHEN state = '{DONE}' THEN tries ELSE 0 END")
+            self.base.execute("UPDATE files SET seen = 0, tries = 0")
             self.base.executemany(
                 f"""INSERT INTO files (path, size, mtime_ns, state, seen) VALUES (?, ?, ?, '{PENDING}', 1)
                 ON CONFLICT (path) DO UPDATE SET seen = 1,
                 state = CASE WHEN size = excluded.size AND mtime_ns = excluded.mtime_ns THEN state ELSE '{PENDING}' END,
-                tries = CASE WHEN size = excluded.size AND mtime_ns = excluded.mtime_ns THEN tries ELSE 0 END,
                 size = excluded.size, mtime_ns = excluded.mtime_ns""",
                 ((os.fsencode(file.path), file.size, file.mtime_ns) for file in found),
             )

@@ -45,8 +45,10 @@ class Pool:
         initializer: Callable[..., None],
         arguments: tuple,
         time_limit_s: float,
+        threads: int = 1,
     ):
-        self.size, self.time_limit_s = workers, time_limit_s
+        """threads: of each numeric library in each worker."""
+        self.size, self.time_limit_s, self.threads = workers, time_limit_s, threads
         self._made_of = (function, initializer, arguments)
         self._context = get_context("spawn")  # the networks' threads do not survive a fork
         self._workers: list[_Worker] = []
@@ -99,7 +101,8 @@ class Pool:
     def _new(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, *self._made_of), name="emoreason-worker", daemon=True)
-        process.start()
+        with _threads(self.threads):
+            process.start()
         theirs.close()  # so that the pipe ends when the worker does
         self._workers.append(_Worker(process, ours))
         return self._workers[-1]
@@ -143,7 +146,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], initializer: Callab
 
 
 @contextmanager
-def threads_per_worker(threads: int) -> Iterator[None]:
+def _threads(threads: int) -> Iterator[None]:
     """Processes started meanwhile use that many threads in each of their libraries."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}

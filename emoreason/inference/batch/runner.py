@@ -2,11 +2,9 @@
 
 import json
 import math
-import os
 import platform
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,20 +12,19 @@ from pathlib import Path
 from emoreason import __version__
 from emoreason.errors import EnvironmentProblem
 from emoreason.inference.batch import manifest as states
-from emoreason.inference.batch import results, worker
-from emoreason.inference.batch.discover import Found, Walk, discover, in_shard
+from emoreason.inference.batch import results
+from emoreason.inference.batch.discover import Walk, discover, in_shard
+from emoreason.inference.batch.engines import Engine, LocalEngine, Outcome
 from emoreason.inference.batch.lock import locked
 from emoreason.inference.batch.manifest import Entry, Manifest
-from emoreason.inference.batch.options import Options, cores, default_memory_gib, default_workers
+from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.page import PAGE, write_page
-from emoreason.inference.batch.pool import Died, Pool, threads_per_worker
 from emoreason.inference.batch.tables import PEOPLE, SUMMARY, write_tables
-from emoreason.inference.batch.worker import Analysed, Failure, Job
+from emoreason.inference.batch.worker import Analysed, Job
 from emoreason.report.save import atomically
 
 RUN, FAILURES = "run.json", "failures.jsonl"
 TOLD_S = 2.0  # run.json is at most this old while a run goes on
-_TICK_S = 0.5
 
 
 @dataclass
@@ -75,6 +72,7 @@ def run(
     out: Path,
     options: Options,
     on_event: OnEvent | None = None,
+    engine: Engine | None = None,
     shard: tuple[int, int] = (1, 1),
     limit: int | None = None,
     restart: bool = False,
@@ -82,9 +80,9 @@ def run(
 ) -> Progress:
     """Analyse every media file below `folder` into `out`. What is done is not redone unless file or options changed.
 
-    A file that failed in an earlier run is tried again. restart: forget all results. verify: read every file again to see
-    whether it changed, not only those whose size or time did. Raises ConfigError, EnvironmentProblem (also when another run
-    holds `out`, or the disk is full: nothing that was written is lost) and AssetError.
+    A file that failed in an earlier run is tried again. engine: processes of this machine when not given. restart: forget all
+    results. verify: read every file again to see whether it changed, not only those whose size or time did. Raises ConfigError,
+    EnvironmentProblem (also when another run holds `out`, or the disk is full: nothing that was written is lost) and AssetError.
     """
     _prepare(folder, out)
     with locked(out):
@@ -98,8 +96,9 @@ def run(
             if not found:
                 raise EnvironmentProblem(f"{folder}: holds no media file ({walk.others} of other kinds)")
             manifest.update(found)
-            progress = _Run(folder, out, options, manifest, on_event, walk).go(found, limit, verify)
-        return progress
+            work = _Run(folder, out, options, engine or LocalEngine(options), manifest, walk)
+            work.on_event = on_event
+            return work.go(limit, verify)
 
 
 def _prepare(folder: Path, out: Path) -> None:
@@ -122,15 +121,12 @@ def _forget(out: Path) -> None:
 class _Run:
     """One run under way."""
 
-    def __init__(
-        self, folder: Path, out: Path, options: Options, manifest: Manifest, on_event: OnEvent | None, walk: Walk
-    ) -> None:
-        self.folder, self.out, self.options, self.manifest, self.walk = folder, out, options, manifest, walk
-        self.config, self.on_event = options.digest(), on_event
-        self.workers = options.workers or default_workers()
+    def __init__(self, folder: Path, out: Path, options: Options, engine: Engine, manifest: Manifest, walk: Walk) -> None:
+        self.folder, self.out, self.options, self.engine, self.manifest, self.walk = folder, out, options, engine, manifest, walk
+        self.config, self.on_event = options.digest(), None
         self.progress, self.started, self.told = Progress(), time.time(), 0.0
 
-    def go(self, found: list[Found], limit: int | None, verify: bool) -> Progress:
+    def go(self, limit: int | None, verify: bool) -> Progress:
         work, skipped = self._to_do(verify)
         work = work[:limit]
         self.progress.files, self.progress.skipped = len(work) + skipped, skipped
@@ -139,7 +135,7 @@ class _Run:
             self._tell(Event("unreadable", path, message=reason))
         state = "interrupted"
         try:
-            self._work(deque(work))
+            self._work(work)
             state = "finished"
         finally:
             self._close(state)
@@ -157,35 +153,28 @@ class _Run:
                 work.append(entry)
         return work, skipped
 
-    def _work(self, queue: deque[Entry]) -> None:
-        """Workers get a file as soon as they are free: what is in memory does not depend on how many files there are."""
-        options, workers = self.options, min(self.workers, max(len(queue), 1))
-        threads = options.threads or max(1, cores() // workers)
-        perception = replace(options.perception, threads=threads)
-        memory = options.memory_limit_gib or default_memory_gib(workers)
-        arguments = (replace(options, perception=perception), memory, os.getpid())
-        with threads_per_worker(threads), Pool(workers, worker.analyse, worker.start, arguments, options.time_limit_s) as pool:
-            while queue or pool.busy:
-                while queue and pool.free:
-                    pool.give(self._job(queue.popleft()))
-                for job, outcome in pool.next_outcomes(_TICK_S):
-                    again = self._take(job, outcome)
-                    if again is not None:
-                        queue.append(again)
-                self.progress.busy = [(job.path, seconds) for job, seconds in pool.busy]
+    def _work(self, entries: list[Entry]) -> None:
+        """What stumbled is tried again when everything else is done."""
+        while entries:
+            again = []
+            for news in self.engine.outcomes([self._job(entry) for entry in entries]):
+                if isinstance(news, list):
+                    self.progress.busy = news
+                elif (entry := self._take(*news)) is not None:
+                    again.append(entry)
                 self._tell(None)
+            entries = again
 
     def _job(self, entry: Entry) -> Job:
         known = entry.id if entry.config == self.config else None
         return Job(str(self.folder), entry.path, str(self.out), known)
 
-    def _take(self, job: Job, outcome: Analysed | Failure | Died) -> Entry | None:
+    def _take(self, job: Job, failure: Outcome) -> Entry | None:
         """Book an outcome; the entry to try again, if it is to be."""
         entry = self.manifest.find(job.path)
-        if isinstance(outcome, Analysed):
-            self._book(entry, outcome)
+        if isinstance(failure, Analysed):
+            self._book(entry, failure)
             return None
-        failure = _death(job, outcome, self.options) if isinstance(outcome, Died) else outcome
         if failure.fatal:
             self.manifest.failed(job.path, failure.stage, failure.error, failure.message, final=False)
             raise EnvironmentProblem(f"{failure.message} (at {job.path}; what was finished is kept, run again to go on)")
@@ -226,7 +215,7 @@ class _Run:
             "folder": str(self.folder),
             "config": self.config,
             "options": asdict(self.options),
-            "workers": self.workers,
+            "workers": self.engine.workers,
             "started": self.started,
             "updated": time.time(),
             "files": {name: counts.get(name, 0) for name in (states.DONE, states.FAILED, states.PENDING)},
@@ -254,17 +243,6 @@ def finish(out: Path, manifest: Manifest) -> None:
         temporary.write_text("".join(_failure_lines(manifest)), encoding="utf-8")
     write_tables(out, manifest)
     write_page(out, manifest)
-
-
-def _death(job: Job, died: Died, options: Options) -> Failure:
-    """Why a worker ended in the middle of a file."""
-    if died.timed_out:
-        text = f"took longer than the limit of {options.time_limit_s:g} s and was stopped"
-        return Failure(job.path, "analyse", "TimeLimit", text)
-    if died.exit_code == worker.OVER_MEMORY:
-        return Failure(job.path, "analyse", "MemoryLimit", "needed more memory than a worker may have and was stopped")
-    how = f"signal {-died.exit_code}" if died.exit_code < 0 else f"exit code {died.exit_code}"
-    return Failure(job.path, "analyse", "WorkerDied", f"the process that read this file ended ({how})", transient=True)
 
 
 def _failure_lines(manifest: Manifest) -> Iterator[str]:

@@ -5,7 +5,7 @@ import pytest
 from emoreason.errors import ConfigError
 from emoreason.inference.batch.discover import Walk, discover, in_shard
 
-NAMES = ["a.mp4", "b/c.WAV", "b/d/e.jpeg", "b/line\nbreak.mov", "b/it's \"quoted\".mkv", "žluť/歌.mp3", "z.flac"]
+NAMES = ["a.mp4", "b/c.WAV", "b/d/e.jpeg", "b/line\nbreak.mov", 'b/it\'s "quoted".mkv', "žluť/歌.mp3", "z.flac"]
 
 
 def make(folder, *names):

@@ -56,7 +56,7 @@ def test_success_forgets_the_failure(manifest):
 
 
 def test_any_name_survives(tmp_path):
-    names = ["line\nbreak.mp4", "it's \"q\".mp4", "caf\udce9.mp4", "歌.mp4", "'); DROP TABLE files; --.mp4"]
+    names = ["line\nbreak.mp4", 'it\'s "q".mp4', "caf\udce9.mp4", "歌.mp4", "'); DROP TABLE files; --.mp4"]
     with Manifest(tmp_path) as manifest:
         manifest.update([Found(name, 1, 1) for name in names])
         assert {entry.path for entry in manifest.entries()} == set(names)

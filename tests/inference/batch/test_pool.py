@@ -3,7 +3,7 @@ import os
 import batch_tasks
 import pytest
 
-from emoreason.inference.batch.pool import Died, Pool, threads_per_worker
+from emoreason.inference.batch.pool import Died, Pool
 
 
 @pytest.fixture
@@ -71,6 +71,6 @@ def test_closing_leaves_no_process(pool):
 def test_threads_are_set_for_workers_and_put_back(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with threads_per_worker(3):
-        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
+    with Pool(1, batch_tasks.act, batch_tasks.start, (), time_limit_s=60, threads=3) as pool:
+        assert drain(pool, [("threads",)]) == [(("threads",), ["3", "3"])]
     assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ

@@ -15,7 +15,7 @@ from builders import even_times, tone, write_media
 from PIL import Image
 
 from emoreason.errors import ConfigError, EnvironmentProblem
-from emoreason.inference.batch import runner, worker
+from emoreason.inference.batch import engines, runner, worker
 from emoreason.inference.batch.merge import merge
 from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.pool import Died
@@ -106,7 +106,7 @@ def test_status_tells_the_counts(finished):
 class Here:
     """Stands in for the pool where a test needs no processes: the same work, in this one."""
 
-    def __init__(self, workers, function, initializer, arguments, time_limit_s):
+    def __init__(self, workers, function, initializer, arguments, time_limit_s, threads):
         self.function, self.given = function, []
         worker._options, worker._reasoner = arguments[0], None
 
@@ -133,7 +133,7 @@ class Here:
 
 @pytest.fixture
 def here(monkeypatch):
-    monkeypatch.setattr(runner, "Pool", Here)
+    monkeypatch.setattr(engines, "Pool", Here)
 
 
 @pytest.fixture
@@ -270,10 +270,7 @@ class Scripted(Here):
     """`script` maps a path to the outcomes of its tries; the next one succeeds."""
 
     script: dict = {}
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.tries = {}
+    tries: dict = {}  # of all pools of a run: what is tried again is tried by a new one
 
     def next_outcomes(self, _):
         job = self.given.pop()
@@ -287,11 +284,12 @@ class Scripted(Here):
 
 @pytest.fixture
 def scripted(monkeypatch):
-    monkeypatch.setattr(runner, "Pool", Scripted)
+    monkeypatch.setattr(engines, "Pool", Scripted)
     monkeypatch.setattr(runner, "finish", lambda out, manifest: None)
 
     def play(folder, out, **script):
         monkeypatch.setattr(Scripted, "script", {f"{name[1:]}.png": value for name, value in script.items()})
+        monkeypatch.setattr(Scripted, "tries", {})
         events = []
         run(folder, out, FAST, lambda event, _: events.append(event))
         return [(event.kind, event.path, event.error) for event in events if event.path]
