@@ -1,0 +1,62 @@
+"""Engines: who analyses the files of a run. Each takes jobs and gives one outcome per job, as they come."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from emoreason.inference.batch import worker
+from emoreason.inference.batch.options import Options, cores, default_memory_gib, default_workers
+from emoreason.inference.batch.pool import Died, Pool
+from emoreason.inference.batch.worker import Analysed, Failure, Job
+
+Outcome = Analysed | Failure
+_TICK_S = 0.5
+
+
+class Engine(Protocol):
+    """`workers`: how many files are under way at a time."""
+
+    workers: int
+
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome] | list[tuple[str, float]]]:
+        """(job, outcome) of every job in any order; in between, now and then, what is under way as (path, seconds)."""
+
+
+class LocalEngine:
+    """Processes of this machine. A file is handed out when a worker is free, so memory does not depend on the folder."""
+
+    def __init__(self, options: Options):
+        self.options, self.workers = options, options.workers or default_workers()
+
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome] | list[tuple[str, float]]]:
+        queue = deque(jobs)
+        with supervised(self.options, min(self.workers, max(len(queue), 1))) as pool:
+            while queue or pool.busy:
+                while queue and pool.free:
+                    pool.give(queue.popleft())
+                for job, outcome in pool.next_outcomes(_TICK_S):
+                    yield job, explained(job, outcome, self.options)
+                yield [(job.path, seconds) for job, seconds in pool.busy]
+
+
+def supervised(options: Options, workers: int) -> Pool:
+    """Workers that share the machine's cores and memory."""
+    threads = options.threads or max(1, cores() // workers)
+    memory = options.memory_limit_gib or default_memory_gib(workers)
+    given = replace(options, perception=replace(options.perception, threads=threads))
+    return Pool(workers, worker.analyse, worker.start, (given, memory, os.getpid()), options.time_limit_s, threads)
+
+
+def explained(job: Job, outcome: Outcome | Died, options: Options) -> Outcome:
+    """Why a worker ended in the middle of a file, where it did."""
+    if not isinstance(outcome, Died):
+        return outcome
+    if outcome.timed_out:
+        text = f"took longer than the limit of {options.time_limit_s:g} s and was stopped"
+        return Failure(job.path, "analyse", "TimeLimit", text)
+    if outcome.exit_code == worker.OVER_MEMORY:
+        return Failure(job.path, "analyse", "MemoryLimit", "needed more memory than a worker may have and was stopped")
+    how = f"signal {-outcome.exit_code}" if outcome.exit_code < 0 else f"exit code {outcome.exit_code}"
+    return Failure(job.path, "analyse", "WorkerDied", f"the process that read this file ended ({how})", transient=True)
