@@ -49,7 +49,7 @@ class FaceBatch:
 class FaceOutput:
     """What the encoder says of every person: per frame, and as tokens."""
 
-    frames: Tensor  # [B, P, T, D] after the temporal encoder; 0 where masked
+    frames: Tensor | None  # [B, P, T, D] after the temporal encoder; 0 where masked. None: the tokens were cached
     tokens: Tensor  # [B, P, R + Q, D] region tokens, then dynamics tokens
     person_mask: Tensor  # [B, P] bool: seen in at least one frame
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -36,7 +37,10 @@ WEIGHTS = "model.safetensors"
 
 @dataclass
 class EmoReasonOutput(ModelOutput):
-    """heads: name -> logits ([B, P, T, K] per frame, [B, K] per clip) of the encoders that had input."""
+    """heads: name -> logits ([B, P, T, K] per frame, [B, K] per clip) of the encoders that had input.
+
+    logits: [B, S, vocabulary]; with labels [1, M, vocabulary], of the M supervised positions only.
+    """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -91,25 +95,30 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         input_ids: Tensor,  # [B, S]
         attention_mask: Tensor | None = None,  # [B, S]
         labels: Tensor | None = None,  # [B, S], -100 = not supervised
-        face: FaceBatch | None = None,
-        voice: VoiceBatch | None = None,
+        face: FaceBatch | FaceOutput | None = None,
+        voice: VoiceBatch | VoiceOutput | None = None,
         **backbone_inputs: Any,
     ) -> EmoReasonOutput:
         seen, heard = self.encode(face, voice)
-        with self.soft_tokens(input_ids, seen, heard), self._states_read() as states:
-            out = self.backbone(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **backbone_inputs)
+        predicts = None if labels is None else F.pad(labels[:, 1:], (0, 1), value=-100)  # [B, S]
+        with self.soft_tokens(input_ids, seen, heard), self._states_read(predicts) as states:
+            out = self.backbone(input_ids=input_ids, attention_mask=attention_mask, **backbone_inputs)
         ends = prompt_ends(input_ids, attention_mask, labels)  # [B]
         whole = states[0].shape[1] == input_ids.shape[1]  # `logits_to_keep` leaves only some of the states
         read = states[0][torch.arange(len(ends), device=ends.device), ends] if whole else None  # [B, D]
         return EmoReasonOutput(
-            loss=out.get("loss"),
+            loss=None if predicts is None else F.cross_entropy(out.logits[0].float(), predicts[predicts != -100]),
             logits=out.logits,
             past_key_values=out.get("past_key_values"),
             heads=self.head_logits(seen, heard, read),
         )
 
-    def encode(self, face: FaceBatch | None, voice: VoiceBatch | None) -> tuple[FaceOutput | None, VoiceOutput | None]:
-        return (None if face is None else self.face(face)), (None if voice is None else self.voice(voice))
+    def encode(
+        self, face: FaceBatch | FaceOutput | None, voice: VoiceBatch | VoiceOutput | None
+    ) -> tuple[FaceOutput | None, VoiceOutput | None]:
+        """Tokens that were cached pass as they are."""
+        seen = self.face(face) if isinstance(face, FaceBatch) else face
+        return seen, self.voice(voice) if isinstance(voice, VoiceBatch) else voice
 
     def head_logits(self, face: FaceOutput | None, voice: VoiceOutput | None, words: Tensor | None = None) -> dict[str, Tensor]:
         """`words` [B, D]: the language model's state at the end of the prompt."""
@@ -156,10 +165,16 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
             handle.remove()
 
     @contextmanager
-    def _states_read(self) -> Iterator[list[Tensor]]:
-        """Catches what the output layer is given, [B, S, D]: the last states of whichever language model this is."""
+    def _states_read(self, predicts: Tensor | None) -> Iterator[list[Tensor]]:
+        """Catches what the output layer is given, [B, S, D]: the last states of whichever language model this is. The layer then
+        works only where `predicts` [B, S] holds a label: over a large vocabulary it costs more than a small model's layers."""
         caught: list[Tensor] = []
-        handle = self.backbone.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+
+        def catch(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+            caught.append(inputs[0])
+            return None if predicts is None else (inputs[0][predicts != -100][None],)  # [1, M, D]
+
+        handle = self.backbone.get_output_embeddings().register_forward_pre_hook(catch)
         try:
             yield caught
         finally:

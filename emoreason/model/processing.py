@@ -17,11 +17,11 @@ from emoreason.errors import ConfigError, ContextError
 from emoreason.media.clip import Clip
 from emoreason.model.backbones import picture_processor, sees_pictures
 from emoreason.model.config import EmoReasonConfig
-from emoreason.model.face import FaceBatch
+from emoreason.model.face import FaceBatch, FaceOutput
 from emoreason.model.modeling import token_layout
 from emoreason.model.prompt import FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
 from emoreason.model.segment_input import SegmentInput, face_arrays, log_mel, persons_in, prosody, scene_pictures
-from emoreason.model.voice import VoiceBatch
+from emoreason.model.voice import VoiceBatch, VoiceOutput
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Cue, Observation
 from emoreason.perception.segments import Segment
@@ -92,9 +92,7 @@ class EmoReasonProcessor:
         """The conversation up to the question, as chat messages: also what a server of the merged backbone is sent."""
         questions = [question for question, _ in inputs.turns] + [inputs.question]
         scenes = len(inputs.scenes) if soft else 0
-        first = user_text(
-            inputs.persons, inputs.mel is not None, inputs.evidence, questions[0], self.layout if soft else None, scenes
-        )
+        first = user_text(inputs.persons, inputs.has_voice, inputs.evidence, questions[0], self.layout if soft else None, scenes)
         messages = [self._message("user", first)]
         for (_, answer), question in zip(inputs.turns, questions[1:], strict=True):
             messages += [self._message("assistant", self._plain(answer)), self._message("user", question)]
@@ -234,11 +232,15 @@ class EmoReasonProcessor:
         return cls(config or EmoReasonConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), images)
 
 
-def _faces(inputs: Sequence[SegmentInput]) -> FaceBatch | None:
-    """Persons and frames padded to the most of the batch, masked. None when nobody is seen in any segment."""
+def _faces(inputs: Sequence[SegmentInput]) -> FaceBatch | FaceOutput | None:
+    """Persons and frames padded to the most of the batch, masked. None when nobody is seen in any segment. Cached tokens stand
+    for what the encoder would say; a batch has them for all segments with faces or for none."""
     seen = [one for one in inputs if one.persons]
     if not seen:
         return None
+    if any(one.face_tokens is not None for one in seen):
+        tokens, mask = _stacked([one.face_tokens if one.persons else None for one in inputs], "face")
+        return FaceOutput(frames=None, tokens=tokens, person_mask=mask)
     lead = (len(inputs), max(len(one.persons) for one in seen), max(one.frame_mask.shape[1] for one in seen))
     out = {}
     for name in ("crops", "landmarks", "blendshapes", "pose", "gaze", "times_s", "frame_mask", "mesh_mask"):
@@ -251,7 +253,10 @@ def _faces(inputs: Sequence[SegmentInput]) -> FaceBatch | None:
     return FaceBatch(**{name: torch.from_numpy(value) for name, value in out.items()})
 
 
-def _voices(inputs: Sequence[SegmentInput]) -> VoiceBatch | None:
+def _voices(inputs: Sequence[SegmentInput]) -> VoiceBatch | VoiceOutput | None:
+    if any(one.voice_tokens is not None for one in inputs):
+        tokens, mask = _stacked([None if one.voice_tokens is None else one.voice_tokens[None] for one in inputs], "voice")
+        return VoiceOutput(tokens=tokens[:, 0], pooled=None, mask=mask[:, 0])  # [B, Q, D], [B]
     heard = [one.mel for one in inputs if one.mel is not None]
     if not heard:
         return None
@@ -262,6 +267,17 @@ def _voices(inputs: Sequence[SegmentInput]) -> VoiceBatch | None:
             mel[b, :, : one.mel.shape[1]], mask[b, : one.mel.shape[1]] = one.mel, True
     prosody = np.stack([one.prosody for one in inputs])
     return VoiceBatch(torch.from_numpy(mel), torch.from_numpy(mask), torch.from_numpy(prosody))
+
+
+def _stacked(groups: Sequence[np.ndarray | None], part: str) -> tuple[Tensor, Tensor]:
+    """Cached tokens [P, N, D] of each segment -> [B, P, N, D] and mask [B, P]."""
+    example = next(group for group in groups if group is not None)
+    most = max(len(group) for group in groups if group is not None)
+    out, mask = np.zeros((len(groups), most, *example.shape[1:]), np.float32), np.zeros((len(groups), most), bool)
+    for b, group in enumerate(groups):
+        if group is not None:
+            out[b, : len(group)], mask[b, : len(group)] = group, True
+    return torch.from_numpy(out), torch.from_numpy(mask)
 
 
 AutoProcessor.register(EmoReasonConfig, EmoReasonProcessor, exist_ok=True)

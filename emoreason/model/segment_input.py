@@ -34,6 +34,8 @@ Modality = Literal["face", "voice", "evidence", "scene"]
 class SegmentInput:
     """`turns`: earlier (question, answer) pairs. `question` is trusted template text. P, and the number of scenes, may be 0.
 
+    `face_tokens` and `voice_tokens` are what frozen encoders made of a segment earlier (`of_tokens`): then they are not run.
+
     Raises ValueError naming the part when shapes do not belong together or a measured value is not finite.
     """
 
@@ -53,6 +55,38 @@ class SegmentInput:
     prosody: np.ndarray  # float32 [C] in the order of VOICE_CUES, NaN where not measured
     scenes: tuple[np.ndarray, ...] = ()  # uint8 [H, W, 3]
     turns: tuple[tuple[str, str], ...] = ()
+    face_tokens: np.ndarray | None = None  # float [P, N, D]
+    voice_tokens: np.ndarray | None = None  # float [Q, D]
+
+    @classmethod
+    def of_tokens(
+        cls,
+        question: str,
+        persons: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        face_tokens: np.ndarray | None,
+        voice_tokens: np.ndarray | None,
+        turns: tuple[tuple[str, str], ...] = (),
+    ) -> "SegmentInput":
+        """A segment of which only the encoders' tokens are known."""
+        lead = (len(persons), 0)
+        widths = {
+            "landmarks": (478, 3),
+            "blendshapes": (len(BLENDSHAPES),),
+            "pose": (3,),
+            "gaze": (2,),
+            "times_s": (),
+            "quality": (),
+        }
+        faces = {name: np.zeros((*lead, *width), np.float32) for name, width in widths.items()}
+        masks = {name: np.zeros(lead, bool) for name in ("frame_mask", "mesh_mask")}
+        crops, prosody = np.zeros((*lead, 3, 0, 0), np.uint8), np.full(len(VOICE_CUES), np.nan, np.float32)
+        given = dict(question=question, persons=persons, evidence=evidence, turns=turns, mel=None, prosody=prosody, crops=crops)
+        return cls(**given, **faces, **masks, face_tokens=face_tokens if persons else None, voice_tokens=voice_tokens)
+
+    @property
+    def has_voice(self) -> bool:
+        return self.mel is not None or self.voice_tokens is not None
 
     def __post_init__(self) -> None:
         lead = (len(self.persons), *self.frame_mask.shape[1:])
@@ -64,7 +98,10 @@ class SegmentInput:
         for name in ("landmarks", "blendshapes", "pose", "gaze"):
             if not np.isfinite(getattr(self, name)[self.frame_mask & self.mesh_mask]).all():
                 raise ValueError(f"face: {name} hold NaN or infinity in frames marked as measured; mask those frames")
-        if not self.frame_mask.any(axis=1).all():
+        if self.face_tokens is not None and (self.face_tokens.ndim != 3 or len(self.face_tokens) != len(self.persons)):
+            wanted = f"{len(self.persons)} persons x tokens x width"
+            raise ValueError(f"face: face_tokens must be {wanted}, got {list(self.face_tokens.shape)}")
+        if self.face_tokens is None and not self.frame_mask.any(axis=1).all():
             raise ValueError(f"face: each of {', '.join(self.persons)} needs at least one frame; leave out who is not seen")
         if self.mel is not None and (self.mel.ndim != 2 or not self.mel.size or not np.isfinite(self.mel).all()):
             raise ValueError(f"voice: mel must be finite [bins, frames], got shape {list(self.mel.shape)}")
@@ -78,8 +115,8 @@ class SegmentInput:
         """The same segment as if these had not been there."""
         faces = ("crops", "landmarks", "blendshapes", "pose", "gaze", "times_s", "frame_mask", "mesh_mask", "quality")
         gone = {
-            "face": {name: getattr(self, name)[:0] for name in faces} | {"persons": ()},
-            "voice": {"mel": None, "prosody": np.full_like(self.prosody, np.nan)},
+            "face": {name: getattr(self, name)[:0] for name in faces} | {"persons": (), "face_tokens": None},
+            "voice": {"mel": None, "prosody": np.full_like(self.prosody, np.nan), "voice_tokens": None},
             "evidence": {"evidence": ()},
             "scene": {"scenes": ()},
         }
