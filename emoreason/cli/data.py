@@ -150,3 +150,35 @@ def _sets(recipes: list[str], root: list[str] | None):
     for recipe in chosen:
         folder = data_root(recipe, roots, os.environ.get("EMOREASON_DATA"))
         yield recipe, folder
+
+
+@app.command("new")
+def data_new(
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR|CSV", help="A folder per class, or a table with path and label.", show_default=False)
+    ],
+    name: Annotated[str | None, typer.Option(help="Of the data set; else that of the folder or table.")] = None,
+    out: Annotated[Path, typer.Option(help="NAME.yaml, the recipe, and NAME.html, its preview, go here.")] = Path(),
+    cropped: Annotated[bool, typer.Option("--cropped", help="The pictures or videos are cut to the face.")] = False,
+) -> int:
+    """Write a recipe for your own clips: labels, a split by groups, all media opened, and the conversations they make."""
+    import random
+
+    from emoreason.instructions.new_recipe import checked, draft, write
+    from emoreason.instructions.observe_all import default_store
+    from emoreason.instructions.preview import few, preview
+    from emoreason.instructions.tasks import tasks_of
+
+    made = draft(source, name, cropped)
+    recipe = made.recipe
+    with progress(Console(stderr=True), recipe.name, show=True) as hook:
+        loaded = checked(made, hook)
+        some = few(loaded.records, 6, random.Random(0))
+        page = preview(some, made.root, tasks_of(recipe), recipe.title, default_store())
+    paths = write(made, page, out)
+    print_validation(recipe.name, loaded.report)
+    for note in made.notes:
+        say(note)
+    print_paths(paths)
+    print(safe(f"next: emoreason data build {paths[0]} --root {recipe.name}={made.root} --out records"))
+    return 0
