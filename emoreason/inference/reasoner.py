@@ -74,6 +74,13 @@ class EmotionReasoner:
         started = time.perf_counter()
         clip = file if isinstance(file, Clip) else Clip(file)
         observation = observe(clip, self.settings, self.store, progress)
+        return self._report(observation, clip, on_text, started)
+
+    def report(self, observation: Observation, on_text: OnText | None = None) -> EmotionReport:
+        """Of measurements made before, as they are or changed since: a modality left out, other words. Raises MediaError."""
+        return self._report(observation, Clip(observation.source.path), on_text, time.perf_counter())
+
+    def _report(self, observation: Observation, clip: Clip, on_text: OnText | None, started: float) -> EmotionReport:
         thinking = time.perf_counter()
         judged = self.judge(observation, clip, on_text)
         done = time.perf_counter()

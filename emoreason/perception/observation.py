@@ -5,7 +5,7 @@ A action units, V voice frames.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -267,6 +267,11 @@ class Observation:
 
     def person(self, name: str) -> Person | None:
         return next((person for person in self.people if person.person == name), None)
+
+    def without(self, *modalities: Literal["face", "voice", "words"]) -> "Observation":
+        """The same clip as if these had not been measured."""
+        gone = {"face": {"faces": FaceTable([]), "speaking": {}}, "voice": {"voice": None}, "words": {"words": None}}
+        return replace(self, **{name: value for modality in modalities for name, value in gone[modality].items()})
 
     def __iter__(self) -> Iterator[Person]:
         return iter(self.people)

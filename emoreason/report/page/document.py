@@ -24,15 +24,19 @@ MOST_CUES = 60
 
 def page(report: EmotionReport, key_frames: bool = True) -> str:
     """One HTML document without any outside reference. Without measurements it has no curves and no pictures."""
+    css, js = Markup(sheet.style()), Markup(timeline.script())
+    return _template("page").render(
+        name=Path(report.source.path).name, css=css, js=js, policy=sheet.policy(css, js), body=body(report, key_frames)
+    )
+
+
+def body(report: EmotionReport, key_frames: bool = True) -> Markup:
+    """What the page shows, for other pages that have style and script of their own."""
     observation = report._observation
     frames, reason = try_key_frames(observation) if key_frames and observation is not None else ([], None)
-    css, js = Markup(sheet.style()), Markup(timeline.script())
-    return _template().render(
+    html = _template("body").render(
         report=report,
         name=Path(report.source.path).name,
-        css=css,
-        js=js,
-        policy=sheet.policy(css, js),
         figure=Markup(timeline.timeline_svg(report, observation)),
         unknown=[name for name in report.verdict.derived if getattr(report.verdict, name, None) is None],
         frames=frames,
@@ -43,6 +47,7 @@ def page(report: EmotionReport, key_frames: bool = True) -> str:
         settings=observation.settings if observation is not None else {},
         limits={"segments": MOST_SEGMENTS, "events": MOST_EVENTS, "cues": MOST_CUES},
     )
+    return Markup(html)
 
 
 def passages(text: str, claims: list[Claim]) -> list[tuple[str, Claim | None]]:
@@ -82,8 +87,8 @@ def _words(report: EmotionReport) -> list[tuple[Any, str | None]]:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = sheet.environment("emoreason.report", "page")
     environment.filters |= {"clock": clock, "level": level}
     environment.globals |= {"span": span, "signs": timeline.SIGNS, "emotions": EMOTIONS, "cue_kinds": VOICE_CUES}
-    return environment.get_template("page.html.j2")
+    return environment.get_template(f"{name}.html.j2")

@@ -16,6 +16,13 @@ def style() -> str:
     return timeline.style() + resources.files(__package__).joinpath("page.css").read_text("utf-8")
 
 
+def scoped(selector: str) -> str:
+    """The same style for one element of a page that has a style of its own (CSS nesting)."""
+    page = resources.files(__package__).joinpath("page.css").read_text("utf-8")
+    inner = page.replace(":root", "&").replace("\nbody {", "\n& {").replace("\nmain {", "\n& {")
+    return f"{timeline.style()}\n{selector} {{\n{inner}\n}}\n"
+
+
 def policy(css: str, js: str = "") -> str:
     """Content security policy: this style, this script, pictures inside the page, and nothing else."""
     script = f"script-src {_hash(js)}; " if js else ""

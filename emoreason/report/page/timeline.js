@@ -48,7 +48,7 @@
     }
     for (const path of figure.querySelectorAll(".er-curve")) {
       const value = valueAt(path, s, duration(figure));
-      const shown = value !== null && (path.dataset.unit || value >= 0.2);
+      const shown = value !== null && (path.dataset.unit || Math.abs(value) >= 0.2);
       if (shown) found.push(`${path.dataset.name} ${path.dataset.unit ? value.toFixed(0) + path.dataset.unit : value.toFixed(2)}`);
     }
     return found;
@@ -116,6 +116,11 @@
       seek(figure, (detail.start + detail.end) / 2);
       figure.scrollIntoView({ block: "nearest" });
     }
+  });
+
+  document.addEventListener("emoreason:at", ({ target, detail }) => {  // a player tells where it is
+    const figure = target.querySelector?.(".er-timeline");
+    if (figure) place(figure, clamp(detail.seconds, 0, duration(figure)));
   });
 
   document.addEventListener("keydown", (event) => {

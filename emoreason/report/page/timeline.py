@@ -2,7 +2,8 @@
 
 `timeline_svg` returns a fragment of HTML; with `style()` and `script()` beside it, it works in any page that has no
 other script. The script finds figures by class, also ones that come later, and speaks in two events:
-`emoreason:seek` (detail.seconds; fired when a moment is clicked) and `emoreason:show` (detail.start, detail.end; listened to).
+`emoreason:seek` (detail.seconds; fired when a moment is clicked), `emoreason:show` (detail.start, detail.end; listened to) and
+`emoreason:at` (detail.seconds; fired by a player at an element around the figure, listened to).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from emoreason.labels.action_units import LEVELS, level
-from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.emotions import CIRCUMPLEX, EMOTIONS
 from emoreason.perception.observation import Observation, Person, Voice
 from emoreason.report.page.clock import clock, span, ticks
 from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, curve, element, lanes, percent, strip, text
@@ -146,6 +147,12 @@ def _person(report: EmotionReport, person: PersonReport, measured: Person | None
             for k in top
         ]
         yield Row("", "probability 0\u20131", 48, _plot(curves, 48))
+        affect = frames @ np.array([CIRCUMPLEX[emotion] for emotion in EMOTIONS])  # [N, 2]
+        curves = [
+            curve(measured.times_s, affect[:, k], duration, low=-1, high=1, name=f"{who} {name} (derived)", kind=f"er-{name}")
+            for k, name in enumerate(("valence", "arousal"))
+        ]
+        yield Row("affect", "derived, \u22121\u20131", 34, _plot(curves, 34))
     units = sorted(person.action_units, key=lambda unit: -max((e.peak for e in unit.events), default=0))
     for unit in sorted(units[: max(6, MOST_UNITS // len(report.people))], key=lambda unit: unit.au):
         yield Row(unit.au, unit.name, 18, _unit(who, unit, measured, duration))
@@ -227,6 +234,8 @@ def _legend(report: EmotionReport) -> Markup:
         for frames in report.frame_probabilities.values():
             shown |= {EMOTIONS[k] for k in np.argsort(-np.nan_to_num(frames).max(axis=0))[:MOST_EMOTIONS]}
     kinds = [(f"e-{emotion}", emotion) for emotion in EMOTIONS if emotion in shown]
+    if report.frame_probabilities:
+        kinds += [("er-valence", "valence (derived)"), ("er-arousal", "arousal (derived)")]
     if any(person.action_units for person in report.people):
         kinds += [(f"er-{name}", f"{name} action unit") for name in LEVELS]
     return element("div", *(element("span", _swatch(kind), Markup.escape(name)) for kind, name in kinds), class_="er-legend")
