@@ -15,13 +15,14 @@ from emoreason import __version__
 from emoreason.cli import assets, data
 from emoreason.cli.analyze import analyze
 from emoreason.cli.batch import batch, merge, status
+from emoreason.cli.evaluate import evaluate
 from emoreason.cli.shared import INTERRUPTED, USAGE, print_line, print_paths, say, unforeseen
 from emoreason.errors import EmoReasonError
 from emoreason.terminal import safe
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(analyze)
-for command in (batch, status, merge):
+for command in (batch, status, merge, evaluate):
     app.command()(command)
 app.add_typer(assets.app, name="assets")
 app.add_typer(data.app, name="data")

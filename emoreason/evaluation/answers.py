@@ -1,0 +1,266 @@
+"""What a judge says about samples, in the form that each kind of suite is scored in. No truth is shown to a judge.
+
+    emotion            {label, confidence, probabilities, abstained}   chosen among the set's labels, abstention noted beside it
+    action_units       {units: {AU04: 0.31, ...}}                      largest intensity 0..1; present from ACTIVE on
+    sentiment          {label, score}                                  score in -1..1: expected valence, or p(pos) - p(neg)
+    valence_arousal    {valence, arousal}
+    open_vocabulary    {words}
+    reasoning          {label, counts: {metric: [numerator, denominator]}}   measured here, where the measurements are
+    causes             {pairs: [[effect, cause, emotion], ...]}
+    hallucination      {answer: yes | no}
+
+Questions are those of `instructions.tasks`: what a model was taught to answer is what it is asked.
+"""
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from emoreason.evaluation.explanations import Told, counts
+from emoreason.evaluation.native import Native, most_likely
+from emoreason.evaluation.predictors import Predictor, Question, report, verdict
+from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.suite import Suite
+from emoreason.instructions.answers import Exchange, affect_said, yes_no
+from emoreason.instructions.label_tasks import SENTIMENTS, Scheme, dialogue, shuffled
+from emoreason.instructions.tasks import context
+from emoreason.instructions.templates import templates
+from emoreason.labels.action_units import AUS
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.perception.observation import Observation
+from emoreason.perception.people import main_person
+from emoreason.perception.segments import Segment
+from emoreason.scoring.answer import Answer, parse_answer
+
+Status = Literal["answered", "silent", "unparsable", "failed"]
+_PAIR = re.compile(r"(\d+) because of (\d+)(?: \(([^()]+)\))?")
+
+
+@dataclass(frozen=True)
+class Said:
+    """silent: nothing to go on, which `reason` explains. unparsable: a written answer that could not be read. Both are wrong."""
+
+    status: Status
+    prediction: dict | None = None
+    reason: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What every answer of a suite depends on besides the sample."""
+
+    suite: Suite
+    native: Native
+    scheme: Scheme
+    predictor: Predictor
+    others: Callable[[Shown], list[Observation]]  # measurements of other samples, that a text should not fit
+
+    def answers(self, shown: Sequence[Shown]) -> list[Said]:
+        """One for each sample, in order."""
+        return _OF[self.suite.kind](self, shown)
+
+    @property
+    def in_writing(self) -> bool:
+        """Words alone are judged in writing by whoever can write."""
+        return self.suite.input == "words" and self.predictor.writes
+
+    def question(self, shown: Shown, task: str, labels: Sequence[str] = (), **slots: str) -> Question:
+        """Worded as in training, the wording and the order of labels drawn by the sample's id: the same for every judge."""
+        rng = random.Random(f"{self.suite.name}/{shown.sample.id}")
+        named = {"labels": shuffled(labels, rng)} if labels else {}
+        asked = templates().ask(task, rng, **named, **slots)
+        before = context(shown.record, shown.observation, Exchange(asked, "", ()), rng)
+        return Question(shown, f"{before} {asked}".strip(), tuple(labels))
+
+
+def _emotion(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    if exam.in_writing:
+        labels = exam.scheme.labels
+        chosen = exam.predictor.choose([exam.question(one, "emotion", labels) for one in shown])
+        return [_chosen(_merged(p, exam.native), abstained=False) for p in chosen]
+    return [_closed(exam, one) for one in shown]
+
+
+def _closed(exam: Exam, shown: Shown) -> Said:
+    told = verdict(exam.predictor, shown)
+    return _chosen(exam.native.probabilities(told.probabilities), told.abstained, told.reason)
+
+
+def _chosen(p: dict[str, float] | None, abstained: bool, reason: str | None = None) -> Said:
+    """The best of the candidates is taken even where the verdict abstains, so that all judges answer the same question."""
+    label = most_likely(p)
+    if label is None:
+        return Said("silent", reason=reason)
+    shares = {name: round(value, 4) for name, value in p.items()}
+    answer = {"label": label, "confidence": round(p[label], 4), "probabilities": shares, "abstained": abstained}
+    return Said("answered", answer, reason)
+
+
+def _merged(p: dict[str, float], native: Native) -> dict[str, float] | None:
+    """Probabilities over all labels of the files, counted as the suite counts them; of labels not scored, renormalised."""
+    shares = dict.fromkeys(native.labels, 0.0)
+    for word, value in p.items():
+        if (label := native.label(word)) is not None:
+            shares[label] += value
+    total = sum(shares.values())
+    return {label: value / total for label, value in shares.items()} if total else None
+
+
+def _units(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    return [_measured_units(exam, one) for one in shown]
+
+
+def _measured_units(exam: Exam, shown: Shown) -> Said:
+    """Of the record's person, else the main one: the largest intensity of either side over the record's seconds."""
+    observation, span = shown.observation, shown.record.span
+    segment = Segment(span.start_s, span.end_s) if span else Segment(0.0, observation.source.duration_s)
+    named = observation.person(shown.record.person) if shown.record.person else None
+    person = named or main_person(observation, segment)
+    if person is None:
+        return Said("silent", reason="no face was found")
+    series = person.action_units
+    inside = (series.times_s >= segment.start_s) & (series.times_s <= segment.end_s)
+    found = {}
+    for au in exam.suite.units:
+        values = series.intensity[inside, AUS.index(au)]
+        found[au] = round(float(np.nanmax(values)), 4) if np.isfinite(values).any() else None
+    if all(value is None for value in found.values()):
+        return Said("silent", reason="no action unit could be measured on this face")
+    return Said("answered", {"units": found})
+
+
+def _sentiment(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    if not exam.in_writing:
+        return [_derived_sentiment(exam, one) for one in shown]
+    chosen = exam.predictor.choose([exam.question(one, "sentiment", SENTIMENTS) for one in shown])
+    return [
+        Said("answered", {"label": most_likely(p), "score": round(p["positive"] - p["negative"], 4), "probabilities": p})
+        for p in chosen
+    ]
+
+
+def _derived_sentiment(exam: Exam, shown: Shown) -> Said:
+    told = verdict(exam.predictor, shown)
+    if told.sentiment is None:
+        return Said("silent", reason=told.reason)
+    return Said("answered", {"label": told.sentiment, "score": told.valence})
+
+
+def _affect(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    if exam.in_writing:
+        replies = exam.predictor.reply([exam.question(one, "valence_arousal") for one in shown])
+        return [_read(text, affect_said(text), lambda pair: {"valence": pair[0], "arousal": pair[1]}) for text in replies]
+    return [_derived_affect(exam, one) for one in shown]
+
+
+def _derived_affect(exam: Exam, shown: Shown) -> Said:
+    told = verdict(exam.predictor, shown)
+    if told.valence is None:
+        return Said("silent", reason=told.reason)
+    return Said("answered", {"valence": told.valence, "arousal": told.arousal})
+
+
+def _read(text: str, found, form) -> Said:
+    return Said("unparsable", text=text) if found is None else Said("answered", form(found), text=text)
+
+
+def _open(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    """A judge that writes lists its own words; of one that does not the emotion of the verdict is its one word."""
+    if exam.predictor.writes:
+        labels = exam.scheme.labels or tuple(exam.native.labels)
+        replies = exam.predictor.reply([exam.question(one, "open") for one in shown])
+        parsed = [parse_answer(text, labels) for text in replies]
+        return [
+            Said("unparsable", reason=answer.problem, text=text)
+            if answer.problem
+            else Said("answered", {"words": list(answer.open_labels)}, text=text)
+            for answer, text in zip(parsed, replies, strict=True)
+        ]
+    return [_one_word(exam, one) for one in shown]
+
+
+def _one_word(exam: Exam, shown: Shown) -> Said:
+    told = verdict(exam.predictor, shown)
+    words = list(told.open_vocabulary) or [word for word in [most_likely(told.probabilities)] if word]
+    return Said("answered", {"words": words}) if words else Said("silent", reason=told.reason)
+
+
+def _reasoning(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    return [_explained(exam, one) for one in shown]
+
+
+def _explained(exam: Exam, shown: Shown) -> Said:
+    """Held against its own measurements and those of other samples, human codes and a human text: see `explanations`."""
+    made = report(exam.predictor, shown)
+    truth = shown.sample.truth
+    told = Told(
+        id=shown.sample.id,
+        text=made.explanation.text,
+        observation=shown.observation,
+        conclusion=made.verdict.emotion,
+        free=_free(exam, shown),
+        units=truth["units"],
+        reference=truth["reference"],
+    )
+    label = most_likely(exam.native.probabilities(made.verdict.probabilities))
+    found = {metric: list(pair) for metric, pair in counts(told, exam.others(shown)).items() if pair[1]}
+    return Said("answered", {"label": label, "counts": found}, made.verdict.reason, made.explanation.text)
+
+
+def _free(exam: Exam, shown: Shown) -> Answer | None:
+    """What a model that writes concludes when nothing is forced."""
+    if not exam.predictor.writes:
+        return None
+    return parse_answer(exam.predictor.reply([exam.question(shown, "reasoning", EMOTIONS)])[0], EMOTIONS)
+
+
+def _causes(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    if exam.predictor.writes:
+        replies = exam.predictor.reply([exam.question(one, "causes", dialogue=dialogue(one.record)) for one in shown])
+        return [_pairs_said(text) for text in replies]
+    return [_self_caused(exam, one) for one in shown]
+
+
+def _pairs_said(text: str) -> Said:
+    found = _PAIR.findall(text)
+    if not found:
+        return Said("unparsable", text=text)
+    pairs = [[int(effect), int(cause), emotion or None] for effect, cause, emotion in found]
+    return Said("answered", {"pairs": pairs}, text=text)
+
+
+def _self_caused(exam: Exam, shown: Shown) -> Said:
+    """A judge that cannot write knows no causes: each utterance with an emotion word is said to be its own, a stated floor."""
+    pairs = []
+    for number, turn in enumerate(shown.record.turns, 1):
+        label = most_likely(exam.native.probabilities(exam.predictor.read(turn.text).probabilities))
+        if label is not None:
+            pairs.append([number, number, label])
+    return Said("answered", {"pairs": pairs}) if pairs else Said("silent", reason="no word that shows an emotion")
+
+
+def _hallucination(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    """`asked` is part of the question, not the truth. A judge that does not write says yes to the label it would choose."""
+    if exam.predictor.writes:
+        asked = [exam.question(one, "probe_emotion", other=one.sample.truth["asked"]) for one in shown]
+        replies = exam.predictor.reply(asked)
+        return [_read(text, yes_no(text), lambda yes: {"answer": "yes" if yes else "no"}) for text in replies]
+    return [_agrees(exam, one) for one in shown]
+
+
+def _agrees(exam: Exam, shown: Shown) -> Said:
+    said = _closed(exam, shown)
+    if said.prediction is None:
+        return said
+    return Said("answered", {"answer": "yes" if said.prediction["label"] == shown.sample.truth["asked"] else "no"})
+
+
+_OF = {
+    "emotion": _emotion, "action_units": _units, "sentiment": _sentiment, "valence_arousal": _affect, "open_vocabulary": _open,
+    "reasoning": _reasoning, "causes": _causes, "hallucination": _hallucination,
+}  # fmt: skip

@@ -1,0 +1,135 @@
+"""Suite: what is measured, on which samples, by which protocol. Data, not code: one YAML per suite, checked when loaded.
+
+A suite names a recipe, so a data set is described once; labels stay native, and what a judge says in canonical emotions reaches
+them through the recipe's crosswalk only (see `native`).
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from emoreason.config import resolve
+from emoreason.errors import ConfigError
+from emoreason.labels.action_units import AUS
+
+Kind = Literal[
+    "emotion", "action_units", "sentiment", "valence_arousal", "open_vocabulary", "reasoning", "causes", "hallucination"
+]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Subset(Strict):
+    """Which records of the split count.
+
+    `labels`: only records whose one label is among them. `majority`: of crowd votes only what reached the recipe's majority,
+    not merely the most votes. `duplicates: drop` leaves out what is byte for byte in another split, too. `least_words` leaves
+    out shorter texts.
+    """
+
+    labels: list[str] | None = None
+    majority: bool = False
+    duplicates: Literal["keep", "drop"] = "keep"
+    least_words: int = Field(0, ge=0)
+
+
+class Joined(Strict):
+    """Labels of another table: the rows whose `key` is a record's id give its open labels. `folder`: below the data root."""
+
+    folder: str
+    table: str
+    key: str
+    open_labels: str
+
+
+class Suite(Strict):
+    """One measurement.
+
+    `folds`: a file of lists of ids beside the suite; they replace the split and the figures are given per fold, too.
+    `words`: speech is transcribed when the media are measured. `input: words` shows the judge text alone: `text` says which.
+    `merge`: native labels that are counted as another one (RAVDESS's calm as neutral). `units`: the action units scored.
+    `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    kind: Kind
+    recipe: str
+    split: str | None = None
+    folds: str | None = None
+    subset: Subset = Subset()
+    join: Joined | None = None
+    input: Literal["media", "words"] = "media"
+    text: Literal["transcript", "explanation"] = "transcript"
+    words: bool = False
+    merge: dict[str, str] = {}
+    units: list[str] = []
+    wheels: str | None = None
+    primary: str
+    protocol: str
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Suite":
+        if (self.split is None) == (self.folds is None):
+            raise ValueError("give one of `split` and `folds`")
+        if self.kind == "action_units" and not self.units:
+            raise ValueError("say under `units` which action units are scored")
+        if unknown := [unit for unit in self.units if unit not in AUS]:
+            raise ValueError(f"'{unknown[0]}' is no action unit that is measured; write e.g. AU04")
+        if self.input == "words" and self.kind in ("action_units", "reasoning"):
+            raise ValueError(f"kind '{self.kind}' needs pictures or sound, not words alone")
+        return self
+
+
+def load_suite(name_or_path: str | Path) -> tuple[Suite, Path]:
+    """A suite file, or the shipped one of that name, and where it lies. ConfigError names file, key and the nearest key."""
+    path = resolve("suites", name_or_path)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a suite file (.yaml) or a shipped suite")
+    values = _yaml(path)
+    try:
+        return Suite.model_validate(values), path
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+
+
+def load_folds(suite: Suite, path: Path) -> dict[str, int]:
+    """id -> fold, counted from 0. Raises ConfigError for an empty list and for an id that is listed twice."""
+    file = path.parent / suite.folds
+    folds = _yaml(file).get("folds")
+    if not isinstance(folds, list) or len(folds) < 2 or not all(isinstance(ids, list) and ids for ids in folds):
+        raise ConfigError(f"{file}: `folds` must be a list of two or more lists of ids, none of them empty")
+    fold_of: dict[str, int] = {}
+    for fold, ids in enumerate(folds):
+        for one in ids:
+            if one in fold_of:
+                raise ConfigError(f"{file}: id '{one}' is listed twice (folds {fold_of[one] + 1} and {fold + 1})")
+            fold_of[str(one)] = fold
+    return fold_of
+
+
+def _yaml(path: Path) -> dict:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must be a mapping of keys, not {type(values).__name__}")
+    return values
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one line; a key nobody knows comes with its nearest neighbour."""
+    first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]  # a typo also makes its key "missing"
+    place = [str(part) for part in first["loc"]]
+    where = ".".join(place) or "suite"
+    if first["type"] != "extra_forbidden":
+        return f"'{where}': {first['msg']}"
+    part = {"subset": Subset, "join": Joined}.get(place[0], Suite) if len(place) > 1 else Suite
+    near = get_close_matches(place[-1], part.model_fields, 1, cutoff=0.4)
+    return f"no key '{where}'; " + (f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(part.model_fields)}")

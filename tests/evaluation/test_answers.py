@@ -1,0 +1,171 @@
+"""What judges say about samples: the composer on measurements and words, a toy model in writing."""
+
+from dataclasses import replace
+
+import pytest
+from evaluation.made import SENTENCES, face_suite, labels_of, samples_of, shown, write_suite
+from inference.toys import make_judge, noise_clip, observed
+
+from emoreason.evaluation.answers import Exam
+from emoreason.evaluation.model_predictor import ModelPredictor
+from emoreason.evaluation.predictors import Composer, Question, verdict
+from emoreason.evaluation.run import run
+from emoreason.evaluation.shown import Shown
+from emoreason.instructions.label_tasks import Scheme
+from emoreason.instructions.record import Span
+
+SMILE = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU06": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
+FROWN = ({"au": {"AU04": [(1.0, 3.0, 9.0, 0.9, "both")], "AU07": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
+
+
+def exam(kind="emotion", predictor=None, others=(), **changes):
+    suite, recipe = face_suite(kind, merge={"calm": "neutral"}, **changes)
+    scheme = Scheme("talk", tuple(recipe.scheme.labels), tuple(recipe.scheme.crosswalk.items()))
+    return Exam(
+        suite, labels_of(suite, recipe), scheme, predictor or Composer(), lambda shown: [one.observation for one in others]
+    )
+
+
+def test_emotions_in_the_words_of_the_set():
+    (said,) = exam().answers([shown("a", {"label": "joy"}, people=SMILE)])
+    assert said.status == "answered" and said.prediction["label"] == "joy"
+    assert set(said.prediction["probabilities"]) == {"joy", "anger", "fear", "neutral"}
+
+
+def test_nothing_to_see_is_no_answer():
+    (said,) = exam().answers([shown("a", {"label": "joy"}, people=())])
+    assert said.status == "silent" and said.prediction is None and "no face" in said.reason
+
+
+def test_the_span_of_a_record_is_what_counts():
+    long = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU04": [(21.0, 24.0, 29.0, 0.9, "both")]}},)
+    one = shown("a", {}, people=long, duration_s=30.0, cuts_s=(10.0, 20.0))
+    late = one.record.model_copy(update={"span": Span(start_s=20.0, end_s=30.0)})
+    whole, end = verdict(Composer(), one), verdict(Composer(), Shown(one.sample, late, one.observation, None))
+    assert end.probabilities["anger"] > whole.probabilities["anger"]
+    assert end.probabilities["happiness"] < whole.probabilities["happiness"]
+
+
+def test_units_with_their_intensity():
+    suite_units = ["AU04", "AU12"]
+    (said,) = exam("action_units", units=suite_units).answers([shown("a", {}, people=SMILE)])
+    assert said.prediction["units"] == {"AU04": 0.0, "AU12": pytest.approx(0.9, abs=0.02)}
+    (nobody,) = exam("action_units", units=suite_units).answers([shown("a", {}, people=())])
+    assert nobody.status == "silent"
+
+
+def test_sentiment_affect_and_words_are_those_of_the_verdict():
+    one = shown("a", {}, people=SMILE)
+    (sentiment,), (affect,), (words,) = (
+        exam(kind).answers([one]) for kind in ("sentiment", "valence_arousal", "open_vocabulary")
+    )
+    assert sentiment.prediction["label"] == "positive" and sentiment.prediction["score"] == affect.prediction["valence"] > 0.15
+    assert words.prediction == {"words": ["happiness"]}
+
+
+def test_probes_are_answered_by_the_verdict():
+    answers = exam("hallucination").answers([shown("a", {"asked": asked}, people=SMILE) for asked in ("joy", "anger")])
+    assert [said.prediction["answer"] for said in answers] == ["yes", "no"]
+
+
+def test_explanations_are_held_against_codes_and_other_clips():
+    one, other = (shown(name, {"units": {"AU12": True, "AU04": False}, "reference": None, "label": "joy"}, people=people)
+                  for name, people in (("a", SMILE), ("b", FROWN)))  # fmt: skip
+    (said,) = exam("reasoning", others=[other]).answers([one])
+    counts = said.prediction["counts"]
+    assert said.prediction["label"] == "joy" and "AU12" in said.text or "smile" in said.text
+    assert counts["au_recall_human"] == [1, 1] and counts["specificity"] == [1, 1] and counts["claims_per_text"][0] >= 1
+
+
+@pytest.fixture(scope="module")
+def toy():
+    judge = make_judge(trained=True)
+    judge.settings = replace(judge.settings, most_tokens=4)  # what it writes means nothing anyway
+    return ModelPredictor(judge)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr("emoreason.evaluation.model_predictor.MOST_TOKENS", 4)
+
+
+def test_a_model_chooses_among_the_labels_of_the_set(toy, tmp_path):
+    samples = samples_of(write_suite(tmp_path))
+    rows = run(samples, toy, tmp_path / "out", tmp_path)
+    assert [row.status for row in rows] == ["answered"] * 5
+    assert all(set(row.prediction["probabilities"]) == {"joy", "anger", "fear", "neutral"} for row in rows)
+    assert all(sum(row.prediction["probabilities"].values()) == pytest.approx(1, abs=1e-3) for row in rows)
+
+
+def test_one_by_one_is_as_in_a_batch(toy, tmp_path):
+    samples = samples_of(write_suite(tmp_path))
+    alone = type(toy)(toy.explained)
+    alone.batch = 1
+    one, many = (run(samples, judge, tmp_path / name, tmp_path) for judge, name in ((alone, "one"), (toy, "many")))
+    for a, b in zip(one, many, strict=True):
+        assert a.prediction["probabilities"] == pytest.approx(b.prediction["probabilities"], abs=2e-3)
+
+
+class Writing(Composer):
+    """Writes what it is told to."""
+
+    name, writes = "writing", True
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def reply(self, questions):
+        return list(self.texts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "prediction"),
+    [
+        ("hallucination", "No, it is fear.", {"answer": "no"}),
+        ("hallucination", "Perhaps yes.", None),
+        ("open_vocabulary", "Well. <answer>emotion=joy; open=glad, at ease</answer>", {"words": ["glad", "at ease"]}),
+        ("open_vocabulary", "glad and at ease", None),
+        ("causes", "Utterance 3 because of 1 (joy); 4 because of 4.", {"pairs": [[3, 1, "joy"], [4, 4, None]]}),
+        ("causes", "The first one.", None),
+        ("valence_arousal", "Valence +0.50, arousal -0.10.", {"valence": 0.5, "arousal": -0.1}),
+        ("valence_arousal", "Valence +1.50, arousal -0.10.", None),
+    ],
+)
+def test_what_a_judge_writes_is_read_strictly(kind, text, prediction):
+    one = shown("a", {"asked": "joy"})
+    words = Shown(one.sample, one.record, None, None)
+    (said,) = exam(kind, Writing(text), input="words").answers([words])
+    assert said.prediction == prediction and said.status == ("answered" if prediction else "unparsable") and said.text == text
+
+
+def test_a_model_replies_to_every_question(toy, tmp_path):
+    samples = samples_of(write_suite(tmp_path, kind="hallucination", primary="hallucination_overall"))
+    rows = run(samples, toy, tmp_path / "out", tmp_path)
+    assert {row.status for row in rows} == {"unparsable"} and len(rows) == 10  # an untrained toy says neither yes nor no
+
+
+def test_the_question_holds_the_words_and_not_the_truth(toy, tmp_path):
+    samples = samples_of(write_suite(tmp_path))
+    asked = []
+
+    class Listening(ModelPredictor):
+        def choose(self, questions):
+            asked.extend(questions)
+            return super().choose(questions)
+
+    run(samples, Listening(toy.explained), tmp_path / "out", tmp_path)
+    assert all(question.labels == ("joy", "anger", "fear", "neutral", "calm") for question in asked)
+    for question, (_, _, _, _, text) in zip(asked, SENTENCES, strict=False):
+        assert text in question.text and sorted(word for word in question.labels if word in question.text) == sorted(
+            question.labels
+        )
+
+
+def test_a_model_judges_media_as_the_product_does(toy, tmp_path):
+    clip = noise_clip(tmp_path)
+    seen = shown("a", {"label": "joy"})
+    one = Shown(seen.sample, seen.record, observed(clip), clip)
+    told = verdict(toy, one)
+    product = toy.explained(one.observation, clip).clip.verdict()
+    assert told.probabilities == pytest.approx(product.probabilities, abs=1e-4) and told.emotion == product.emotion
+    assert len(toy.reply([Question(one, "Which emotion is shown?")])) == 1
