@@ -145,6 +145,7 @@ def _of_table(table: Path) -> Own:
         raise ConfigError(listed(f"{table}: {len(problems)} lines cannot be used", problems))
     unused = [name for name in has if name not in COLUMNS]
     notes = [f"columns without a meaning here: {', '.join(unused)}"] if unused else []
+    notes += ["text is kept in the records, but reasons are composed from what is measured"] if "text" in has else []
     return Own(table, samples, {"kind": "table", "tables": {"all": table.name}}, _fields(has, samples), notes)
 
 
