@@ -15,14 +15,16 @@ from emoreason import __version__
 from emoreason.cli import assets, data
 from emoreason.cli.analyze import analyze
 from emoreason.cli.batch import batch, merge, status
+from emoreason.cli.demo import demo
 from emoreason.cli.evaluate import evaluate
 from emoreason.cli.shared import INTERRUPTED, USAGE, print_line, print_paths, say, unforeseen
+from emoreason.cli.train import train
 from emoreason.errors import EmoReasonError
 from emoreason.terminal import safe
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(analyze)
-for command in (batch, status, merge, evaluate):
+for command in (batch, status, merge, demo, evaluate, train):
     app.command()(command)
 app.add_typer(assets.app, name="assets")
 app.add_typer(data.app, name="data")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import jinja2
 
@@ -36,10 +37,13 @@ def _hash(content: str) -> str:
 
 def environment(package: str, folder: str) -> jinja2.Environment:
     """Templates of a package's folder: everything is escaped, a name that is not given is an error."""
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader(package, folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return _strict(jinja2.PackageLoader(package, folder))
+
+
+def environment_at(folder: Path) -> jinja2.Environment:
+    """The same of templates that belong to no package."""
+    return _strict(jinja2.FileSystemLoader(folder))
+
+
+def _strict(loader: jinja2.BaseLoader) -> jinja2.Environment:
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
