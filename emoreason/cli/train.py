@@ -1,0 +1,105 @@
+"""`emoreason train`: the stages of a run, one after the other, from data to a folder of weights."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from emoreason.cli.data import Roots, Store
+from emoreason.cli.shared import INTERRUPTED, make_folder, print_paths, say
+from emoreason.errors import ConfigError
+from emoreason.terminal import progress, safe
+
+
+def train(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or file (.yaml) of a run.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, parts, logs, pages.")],
+    stage: Annotated[str | None, typer.Option(help="Only this stage; the ones it starts from must be finished.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in a folder that holds an unfinished stage.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ten samples, tokens, time, memory, missing files, leaks; trains nothing.")
+    ] = False,
+    root: Roots = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Put over the run: stages.align.schedule.steps=100")
+    ] = None,
+    store: Store = None,
+) -> int:
+    """Train the stages of a run. Killed at any moment, --resume goes on with the same next batch."""
+    from emoreason.training.pipeline import Pipeline
+    from emoreason.training.run import load_run
+
+    chosen = load_run(run, setting or ())
+    if stage is not None and stage not in chosen.stages:
+        raise typer.BadParameter(f"--stage: run {chosen.name} has {', '.join(chosen.stages)}, not '{stage}'")
+    make_folder(out)
+    pipeline = Pipeline(chosen, out, _roots(root), os.environ.get("EMOREASON_DATA"), store)
+    stages = [stage] if stage else pipeline.waiting()
+    if begun := [name for name in stages if pipeline.begun(name) and not (resume or dry_run)]:
+        raise ConfigError(f"{out}: stage '{begun[0]}' was begun there; say --resume to go on with it, or name another --out")
+    pipeline.check(stages)
+    for name in stages:
+        if dry_run:
+            _show(pipeline, name)
+            continue
+        with progress(Console(stderr=True), name, show=True) as hook:
+            finished = pipeline.train(name, hook)
+        if not finished:
+            say(f"stage {name} was stopped and its state saved: --resume goes on")
+            return INTERRUPTED
+        print_paths(pipeline.pages(name))
+    return 0
+
+
+def is_run(name: str) -> bool:
+    from emoreason.training.run import is_run as known
+
+    return known(name)
+
+
+def build_mixtures(run: str, out: Path, root: list[str] | None) -> int:
+    """The mixtures of a run, a line for each: folder, records, hash."""
+    from emoreason.training import mixtures
+    from emoreason.training.run import load_run
+
+    with progress(Console(stderr=True), run, show=True) as hook:
+        built = mixtures.build(load_run(run), _roots(root), os.environ.get("EMOREASON_DATA"), out, hook)
+    for name, splits in built.items():
+        for split, known in splits.items():
+            print(safe(f"{out / name / split}  {known['records']} records  sha256 {known['sha256']}"))
+    return 0
+
+
+def _roots(given: list[str] | None) -> dict[str, Path]:
+    roots = {}
+    for item in given or ():
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
+        roots[name] = Path(folder)
+    return roots
+
+
+def _show(pipeline, name: str) -> None:
+    """What a stage would do, as lines."""
+    found = pipeline.dry_run(name)
+    if found is None:
+        print(f"{name}: {pipeline.run.stages[name]} (stage 0: its data are there; its own code plans it)")
+        return
+    for number, sample in enumerate(found.samples, 1):
+        print(safe(f"--- {name}, sample {number}"))
+        for line in sample.splitlines():
+            print(safe(line))
+    print(safe(f"--- {name}"))
+    parts = ", ".join(f"{part} {count}" for part, count in found.parts.items())
+    print(safe(f"records    {parts}"))
+    trains = ", ".join(f"{row.part} {row.trainable:,} ({row.mode}, lr {row.lr:g})" for row in found.trains)
+    print(f"trains     {trains}")
+    print(f"tokens     {found.tokens:.0f} a sample, {found.supervised:.0f} of them learned")
+    print(f"steps      {found.steps} of {found.step_s:.1f} s: {found.hours:.2f} h, measured on one step now")
+    print(f"memory     {found.memory_mb:.0f} MB at most so far")
+    for kind, lines in (("missing", found.missing or ["none"]), ("leaks", found.leaks or ["none"])):
+        for line in lines:
+            print(safe(f"{kind:11}{line}"))

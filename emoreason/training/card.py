@@ -1,0 +1,70 @@
+"""Model card of a run: what it was trained on, under which terms, what was measured, and what it must not be used for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emoreason.instructions.recipe import Recipe, load_recipe
+from emoreason.training.run import Run
+
+_LIMITS = """\
+## Limits
+
+- Expressions are not inner states: the answers say what is shown, not what is felt. Abstaining is a valid answer.
+- Training faces are small, mostly frontal pictures and posed laboratory expressions; voices are acted. Other ages, cultures,
+  lighting, masks and spontaneous behaviour were not measured.
+- There is no vision tower: the scene is not seen. English is the language of the explanations.
+- Scores are calibrated on validation splits of the data above; elsewhere they may be too sure.
+
+## Prohibited uses
+
+No identification, no inference of protected traits, no decisions about people. Emotion inference at work and in education is
+prohibited in the European Union (Regulation 2024/1689, article 5).
+"""
+
+
+def model_card(run: Run, measured: Mapping[str, Any]) -> str:
+    """Markdown. `measured`: what each finished stage saved beside its parts; nothing else is stated as a figure."""
+    recipes = {name: load_recipe(name) for name in run.data_sets() + perception_data(run)}
+    missing = [name for name in run.stages if name not in measured]
+    parts = [
+        f"# {run.name}",
+        "Weights of emoreason: face-region encoder, voice pooling, heads, connectors and a LoRA adapter. The language model and "
+        "the speech encoder are pinned third-party assets and are not part of this folder.",
+        *([f"**Not finished**: {', '.join(missing)}; what they train is as the stage before left it."] if missing else []),
+        "## Terms\n\nResearch, non-commercial: several sources below are (their terms bind the weights, too).",
+        "## Sources\n\n" + _table(["set", "licence", "terms", "kept apart"], [_source(recipe) for recipe in recipes.values()]),
+        "## Measured\n\n" + _table(["stage", "figure", "value"], list(_figures(measured))),
+        _LIMITS,
+    ]
+    return "\n\n".join(parts)
+
+
+def perception_data(run: Run) -> list[str]:
+    """Recipes that stage 0 reads."""
+    face = ["ferplus", "ckplus48", "ckplus_neutral_peak"] if "face" in run.stages else []
+    return face + (["ravdess", "nemo"] if "voice" in run.stages else [])
+
+
+def _source(recipe: Recipe) -> list[str]:
+    members = ", ".join(recipe.splits.members.get("test", [])) if recipe.splits.folds is None else "one fold of subjects"
+    return [recipe.title, recipe.licence, recipe.terms, f"test split{f' ({members})' if members else ''}"]
+
+
+def _figures(measured: Mapping[str, Any]):
+    for stage, info in measured.items():
+        for name, value in _flat(info):
+            yield [stage, name, f"{value:.3f}" if isinstance(value, float) else str(value)]
+
+
+def _flat(values: Mapping[str, Any], before: str = ""):
+    for name, value in values.items():
+        label = f"{before}{name}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{label}.")
+        elif isinstance(value, int | float):
+            yield label, value
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in line) + " |" for line in lines)

@@ -1,0 +1,180 @@
+"""Run: what a whole training does, from one YAML: the model, and its stages in order, each with its data and its schedule.
+
+model: tiny
+seed: 7
+stages:
+  face: {...}                  # stage 0: keys of training/face_stage.py
+  voice: {...}                 #          and of training/voice_stage.py
+  align:
+    stage: align               # which parts train: configs/stages/align.yaml
+    start: [face, voice]       # stages whose trained parts it begins with
+    mixture:
+      faces: {data: ferplus, weight: 3, tasks: [region, action_units]}
+    schedule: {steps: 600, batch: 8}
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from emoreason.config import resolve
+from emoreason.errors import ConfigError
+from emoreason.instructions.pairing import Input
+from emoreason.instructions.tasks import tasks_for
+from emoreason.model.config_file import check_keys, nearest, read_mapping
+from emoreason.training.fit import Schedule
+
+Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+PERCEPTION = ("face", "voice")  # stages with code, and keys, of their own
+TASKS = tuple(tasks_for("", ()))
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PartSpec(Strict):
+    """One part of a mixture. `data`: recipes; pairs and conflicts put a face of them to a voice of `voices`.
+
+    limit: at most so many records, of each class equally many with `balance`. labels: the data set's own words or the
+    canonical emotions. context: utterances kept before the one that is asked about (a dialogue's length is what costs).
+    questions: the most in a conversation.
+    """
+
+    data: Names
+    kind: Literal["records", "pairs", "conflicts"] = "records"
+    voices: Names = []
+    weight: float = Field(1.0, gt=0)
+    limit: int | None = Field(None, ge=1)
+    balance: bool = False
+    tasks: Names
+    labels: Literal["native", "canonical"] = "native"
+    context: int | None = Field(None, ge=0)
+    questions: int = Field(3, ge=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PartSpec":
+        if (self.kind == "records") == bool(self.voices):
+            raise ValueError("`voices` are for pairs and conflicts, and those need them")
+        for task in self.tasks:
+            if task not in TASKS:
+                raise ValueError(f"no task '{task}'{nearest(task, TASKS)}")
+        return self
+
+
+class TuningStage(Strict):
+    """A stage of the language model. dropout: chance that a sample goes without an input; a task that cites what is gone is not
+    asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words."""
+
+    stage: str
+    start: Names = []
+    mixture: dict[str, PartSpec] = Field(min_length=1)
+    dropout: dict[Input, Annotated[float, Field(ge=0, le=1)]] = {}
+    validation: int = Field(40, ge=1)
+    sentiment: float = Field(0.0, ge=0)
+    schedule: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _schedule(self) -> "TuningStage":
+        self.plan(0)
+        return self
+
+    def plan(self, seed: int) -> Schedule:
+        """Raises ConfigError for a key or value that a schedule cannot have."""
+        check_keys(self.schedule, [field.name for field in fields(Schedule)], "schedule")
+        try:
+            return Schedule(**{"seed": seed} | self.schedule)
+        except TypeError as error:
+            raise ConfigError(f"schedule: {error}") from error
+
+
+class Run(Strict):
+    """`stages` in the order they are trained; those of perception are mappings that their own code checks."""
+
+    name: str
+    model: str
+    seed: int = 0
+    stages: dict[str, TuningStage | dict[str, Any]] = Field(min_length=1)
+
+    def tuning(self) -> dict[str, TuningStage]:
+        return {name: stage for name, stage in self.stages.items() if isinstance(stage, TuningStage)}
+
+    def data_sets(self) -> list[str]:
+        """Recipes of the mixtures, each once."""
+        parts = [part for stage in self.tuning().values() for part in stage.mixture.values()]
+        return list(dict.fromkeys(name for part in parts for name in (*part.data, *part.voices)))
+
+    def digest(self) -> str:
+        """Of what the mixtures depend on."""
+        stages = {name: stage.model_dump(include={"mixture", "validation"}) for name, stage in self.tuning().items()}
+        return sha256(repr((self.seed, stages)).encode()).hexdigest()
+
+
+def load_run(name_or_path: str | Path, settings: Sequence[str] = ()) -> Run:
+    """A run file, or the shipped one of that name. settings: `dotted.key=value`, put over it.
+
+    Raises ConfigError naming the file, the key and the nearest one there is.
+    """
+    path = resolve("runs", name_or_path)
+    values = read_mapping(path)
+    for setting in settings:
+        _set(values, setting)
+    check_keys(values, ("model", "seed", "stages"), str(path))
+    stages = values.get("stages")
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        raise ConfigError(f"{path}: 'stages' must be a mapping of stages, each a mapping of its keys")
+    made = {name: stage if name in PERCEPTION else _stage(stage, f"{path}: stages.{name}") for name, stage in stages.items()}
+    try:
+        run = Run.model_validate({"name": path.stem, **values, "stages": made})
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+    for name, stage in run.tuning().items():
+        for earlier in stage.start:
+            if earlier not in list(run.stages)[: list(run.stages).index(name)]:
+                raise ConfigError(f"{path}: stage '{name}' starts from '{earlier}', which is no stage before it")
+    return run
+
+
+def is_run(name_or_path: str | Path) -> bool:
+    """Whether it names a run rather than a recipe."""
+    try:
+        return "stages" in read_mapping(resolve("runs", name_or_path))
+    except ConfigError:
+        return False
+
+
+def _set(values: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    *path, last = key.split(".")
+    if not equals or not last:
+        raise ConfigError(f"--set takes key=value with dots between nested keys, not '{setting}'")
+    at = values
+    for name in path:
+        if not isinstance(at.get(name), dict):
+            raise ConfigError(f"--set {key}: there is no '{name}' here{nearest(name, map(str, at))}")
+        at = at[name]
+    at[last] = yaml.safe_load(text)
+
+
+def _stage(values: dict[str, Any], where: str) -> TuningStage:
+    try:
+        return TuningStage.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one line; a key nobody knows comes with its nearest neighbour."""
+    first = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")[0]  # a typo also makes its key "missing"
+    place = [str(part) for part in first["loc"]]
+    if first["type"] != "extra_forbidden":
+        return f"'{'.'.join(place)}': {first['msg'].removeprefix('Value error, ')}"
+    model = PartSpec if "mixture" in place else TuningStage
+    return f"no key '{'.'.join(place)}'{nearest(place[-1], model.model_fields)}"

@@ -1,0 +1,187 @@
+"""Supervised fine-tuning: stages 1 to 3, the language model on conversations, through `fit`.
+
+The encoders are frozen: their tokens are computed once (training.features). What trains is what the stage file says, by LoRA for
+the language model; the head on words learns beside it from the state at the end of the prompt.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.collator import Conversations, Example, Source
+from emoreason.instructions.mixture import Mixture, Part
+from emoreason.instructions.store import read_records
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.processing import IGNORED
+from emoreason.model.stages import FROZEN, apply_stage, load_stage, parameter_groups
+from emoreason.model.untrained import quiet_libraries, untrained
+from emoreason.perception.store import ObservationStore
+from emoreason.training.features import Features
+from emoreason.training.fit import Fitted, fit, moved
+from emoreason.training.mixtures import class_of, locate, tasks_of_part
+from emoreason.training.parts import INDEX, load_parts, save_parts
+from emoreason.training.run import PartSpec, Run, TuningStage
+
+Progress = Callable[[str, float, float | None], None]
+FINAL, MIXTURES, FEATURES = "final", "mixtures", "features"
+ENCODERS = ("face.trunk", "face", "voice.encoder", "voice")
+
+
+@dataclass
+class TuningOutput:
+    """loss: what is minimised; text: of the answers' tokens alone; sentiment: of the head."""
+
+    loss: Tensor
+    text: Tensor
+    sentiment: Tensor
+
+
+class Tuning(nn.Module):
+    """The model with the losses of a stage."""
+
+    def __init__(self, model: EmoReasonForConditionalGeneration, sentiment: float):
+        super().__init__()
+        self.model, self.weight = model, sentiment
+
+    def forward(self, sentiment: Tensor, **batch: Any) -> TuningOutput:
+        """sentiment [B]: class of the head on words, -100 = not known."""
+        out = self.model(**batch)
+        head = self.model.heads["sentiment"]
+        words = head.spec.loss(out.heads["sentiment"].float(), sentiment, mask=sentiment != IGNORED)
+        return TuningOutput(out.loss + self.weight * words, out.loss.detach(), words.detach())
+
+
+class Stage:
+    """One stage of a run, ready: model with the parts of earlier stages, data, and what trains.
+
+    `out` is the run's folder: OUT/mixtures holds the records, OUT/STAGE/final the parts each stage trained.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        out: Path,
+        roots: Mapping[str, Path],
+        data: str | None,
+        store: ObservationStore,
+        skip_missing: bool = False,
+    ):
+        """skip_missing: parts of stages that are not finished stay new, for a look at the stage (dry run)."""
+        self.run, self.name, self.out, self.store = run, name, out, store
+        self.spec: TuningStage = run.tuning()[name]
+        self.stage = load_stage(self.spec.stage)
+        if wrong := [part for part in ENCODERS if self.stage.mode(part) != FROZEN]:
+            raise ConfigError(f"stage '{name}' trains {wrong[0]}: encoders train in the stages face and voice only")
+        if (self.spec.sentiment > 0) != (self.stage.mode("heads") != FROZEN):
+            raise ConfigError(f"stage '{name}': `sentiment` weighs the loss of the head on words, which trains where heads do")
+        with quiet_libraries():
+            self.model, self.processor = untrained(run.model)
+        for earlier in self.spec.start:
+            if not skip_missing or (out / earlier / FINAL / INDEX).is_file():
+                load_parts(self.model, out / earlier / FINAL)
+        self.table = apply_stage(self.model, self.stage)
+        self.tuning = Tuning(self.model, self.spec.sentiment)
+        places = locate(run, roots, data)
+        self.recipes = {key: recipe for key, (recipe, _) in places.items()}
+        self.roots = {key: place for key, (_, place) in places.items()}
+        self.features = Features(self.model, self.processor, out / FEATURES)
+
+    def sources(self, split: str) -> dict[str, Source]:
+        folder = self.out / MIXTURES / self.name
+        return {name: self._source(spec, folder / name / split) for name, spec in self.spec.mixture.items()}
+
+    def _source(self, spec: PartSpec, folder: Path) -> Source:
+        records = list(read_records(folder))
+        if spec.kind == "records":
+            tasks = {name: tasks_of_part(spec, self.recipes, name) for name in spec.data}
+            roots = self.roots[spec.data[0]] if len(spec.data) == 1 else None
+            if roots is None:
+                raise ConfigError(f"stage '{self.name}': a part of records takes one data set; make a part for each")
+            return Source(records, roots, tasks, spec.questions)
+        return Source(records, self.roots, {"": tasks_of_part(spec, self.recipes, spec.data[0])}, spec.questions)
+
+    def conversations(self, split: str = "train") -> Conversations:
+        """The samples that training draws, or those of validation: the latter with every input."""
+        sources = self.sources(split)
+        parts = [
+            Part(name, len(source.records), self.spec.mixture[name].weight, self._classes(name, source))
+            for name, source in sources.items()
+            if source.records
+        ]
+        dropout = self.spec.dropout if split == "train" else {}
+        return Conversations(sources, Mixture(parts, self.run.seed), self.processor, self.store, self.features, dropout)
+
+    def _classes(self, name: str, source: Source) -> list[str] | None:
+        if not self.spec.mixture[name].balance:
+            return None
+        return [str(class_of(record)) for record in source.records]
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Compute the encoders' tokens of all media of the stage that are not there yet."""
+        for split in ("train", "valid"):
+            source = self.conversations(split)
+            self.features.prepare(source.places(), progress)
+
+    def validation(self, most: int) -> list[tuple[str, Example]]:
+        """(part, sample) of up to `most` validation records a part, always the same."""
+        source = self.conversations("valid")
+        out = []
+        for number, (name, given) in enumerate(source.sources.items()):
+            for at, record in enumerate(given.records[:most]):
+                example = source.make(record, given, np.random.default_rng([self.run.seed, number, at]))
+                if example is not None:
+                    out.append((name, example))
+        return out
+
+
+def tune(stage: Stage, progress: Progress | None = None) -> Fitted:
+    """Train a stage to its end, or until SIGTERM; the parts it trained go to OUT/STAGE/final once it is finished."""
+    stage.prepare(progress)
+    source, plan = stage.conversations(), stage.spec.plan(stage.run.seed)
+    groups = parameter_groups(stage.model, stage.stage)
+    chosen = stage.validation(stage.spec.validation)
+    fitted = fit(
+        stage.tuning, source, source.collate, plan, stage.out / stage.name, groups,
+        lambda: validate(stage, source, chosen, plan.batch), progress=progress,
+    )  # fmt: skip
+    if fitted.finished:
+        info = {stage.name: {"steps": fitted.steps, **{key: round(value, 4) for key, value in fitted.best.items()}}}
+        save_parts(stage.model, stage.stage.train, stage.out / stage.name / FINAL, info=info)
+    return fitted
+
+
+@torch.no_grad()
+def validate(stage: Stage, source: Conversations, chosen: list[tuple[str, Example]], batch: int) -> dict[str, float]:
+    """Loss and token accuracy of the answers, over all and by part, and accuracy of the head on words; teacher-forced."""
+    device = next(stage.model.parameters()).device
+    enabled = stage.spec.plan(0).bf16(device)
+    ordered = sorted(chosen, key=lambda pair: pair[1].length)
+    sums: dict[str, list[float]] = {}
+    right = known = 0
+    for start in range(0, len(ordered), batch):
+        some = ordered[start : start + batch]
+        given = source.collate([example for _, example in some])
+        sentiment = given.pop("sentiment").to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+            out = stage.model(**{name: moved(value, device) for name, value in given.items()})
+        rows = (given["labels"][:, 1:] != IGNORED).sum(1).tolist()
+        targets = given["labels"][:, 1:][given["labels"][:, 1:] != IGNORED].to(device)  # [M]
+        losses = nn.functional.cross_entropy(out.logits[0].float(), targets, reduction="none").split(rows)
+        hits = (out.logits[0].argmax(-1) == targets).split(rows)
+        for (part, _), loss, hit in zip(some, losses, hits, strict=True):
+            for name in ("", f"_{part}"):
+                tally = sums.setdefault(name, [0.0, 0.0, 0.0])
+                tally[0], tally[1], tally[2] = tally[0] + float(loss.sum()), tally[1] + float(hit.sum()), tally[2] + len(hit)
+        told = sentiment != IGNORED
+        right += int((out.heads["sentiment"].argmax(-1)[told] == sentiment[told]).sum())
+        known += int(told.sum())
+    metrics = {f"loss{name}": tally[0] / tally[2] for name, tally in sums.items()}
+    metrics |= {f"tokens_right{name}": tally[1] / tally[2] for name, tally in sums.items()}
+    return metrics | ({"sentiment_right": right / known} if known else {})

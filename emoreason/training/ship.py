@@ -1,0 +1,67 @@
+"""Shipping: the parts that the stages of a run trained, put together as one checkpoint folder that inference loads.
+
+The pinned language model and the pinned Whisper encoder are not copied: the configuration names them. Matrices are stored in
+float16; norms, biases, priors and temperatures keep float32.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from emoreason.errors import ConfigError
+from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.untrained import quiet_libraries, untrained
+from emoreason.training.card import model_card
+from emoreason.training.checkpoint import save_file_whole
+from emoreason.training.parts import INDEX, load_parts
+from emoreason.training.run import Run
+from emoreason.training.sft import FINAL
+
+MOST_MB = 40.0
+
+
+def ship(run: Run, out: Path, folder: Path, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Write `folder` from the finished stages of `out`, the last that trained a part winning; returns what each stage measured.
+
+    verdict: fields of model.verdict.VerdictSettings (fusion weights, temperature), as calibration found them.
+    Raises ConfigError when no stage is finished, and when the folder would be larger than MOST_MB.
+    """
+    with quiet_libraries():
+        model, processor = untrained(run.model)
+    measured = gather(run, out, model)
+    model.config.trained, model.config.verdict = True, dict(verdict) if verdict else None
+    save(model, processor, folder)
+    (folder / "README.md").write_text(model_card(run, measured), encoding="utf-8")
+    size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    if size_mb > MOST_MB:
+        raise ConfigError(f"{folder} is {size_mb:.1f} MB, more than the {MOST_MB:.0f} MB that the package may carry")
+    return measured
+
+
+def gather(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> dict[str, Any]:
+    """Fill the model from the stages of the run that are finished, in their order; stage -> what it measured."""
+    measured = {}
+    for name in run.stages:
+        if (out / name / FINAL / INDEX).is_file():
+            measured[name] = load_parts(model, out / name / FINAL)["info"]
+    if not measured:
+        raise ConfigError(f"{out}: no stage of run {run.name} is finished: run `emoreason train {run.name} --out {out}`")
+    return measured
+
+
+def save(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, folder: Path) -> None:
+    """As `save_pretrained` of both, matrices in float16."""
+    processor.save_pretrained(folder)
+    model.save_pretrained(folder)
+    state = load_file(folder / WEIGHTS)
+    small = {name: value.half() if value.dtype == torch.float32 and value.dim() > 1 else value for name, value in state.items()}
+    save_file_whole(small, folder / WEIGHTS)
+
+
+def unfinished(run: Run, out: Path) -> list[str]:
+    """Stages that have not saved their parts."""
+    return [name for name in run.stages if not (out / name / FINAL / INDEX).is_file()]
