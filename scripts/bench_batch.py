@@ -1,0 +1,283 @@
+"""Measures the batch runner on clips cut from films at hand; every ratio comes from one run on one machine.
+
+    python scripts/bench_batch.py FILM... --work DIR [--clips 200] [--faults 30] [--page docs/benchmarks/batch.md]
+
+Needs a folder with some gigabytes of room. Nothing is taken from the films but what lies in DIR, which is yours to delete.
+"""
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import av
+import pandas as pd
+import psutil
+
+from emoreason import EmotionReasoner, __version__
+from emoreason.inference.batch import results
+from emoreason.inference.batch.discover import discover
+from emoreason.inference.batch.manifest import Manifest
+from emoreason.inference.batch.options import Options
+from emoreason.inference.batch.runner import run
+from emoreason.perception.settings import PerceptionSettings
+
+FAST = Options(perception=PerceptionSettings(words=False, fps=4), cache=False)
+CLIP_S = 2.0
+SPARSE = 100 << 20
+COLUMNS = ["id", "path", "emotion", "confidence", "supported", "contradicted", "explanation"]
+
+
+def main() -> None:
+    """Run what was asked for and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("films", nargs="+", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--faults", type=int, default=30)
+    parser.add_argument("--page", type=Path)
+    given = parser.parse_args()
+    folder = given.work / "clips"
+    cut(given.films, folder, given.clips)
+    lines = [
+        *workers(folder, given.work),
+        *overhead(folder, given.work),
+        *memory(folder, given.work),
+        *restart(given.work),
+        *manifest(given.work),
+        *faults(folder, given.work, given.faults),
+    ]
+    text = page(given, lines)
+    print(text)
+    if given.page:
+        given.page.parent.mkdir(parents=True, exist_ok=True)
+        given.page.write_text(text, encoding="utf-8")
+
+
+def cut(films: list[Path], folder: Path, count: int) -> None:
+    """`count` pieces of CLIP_S, re-encoded, from all over the films; made once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if len(list(folder.glob("*.mp4"))) >= count:
+        return
+    lengths = {film: av.open(str(film)).duration / 1e6 for film in films}
+    chance = random.Random(0)
+    for number in range(count):
+        film = films[number % len(films)]
+        start = chance.uniform(0, max(lengths[film] - CLIP_S, 0))
+        _piece(film, start, folder / f"{number:04}.mp4", 20 + number % 9)
+        _told("cutting", number + 1, count)
+
+
+def _piece(film: Path, start_s: float, path: Path, crf: int) -> None:
+    with av.open(str(film)) as source, av.open(str(path), "w") as out:
+        pictures = source.streams.video[0]
+        stream = out.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = pictures.width // 2 * 2, pictures.height // 2 * 2, "yuv420p"
+        shown = 0
+        for frame in source.decode(pictures):
+            if frame.time < start_s:
+                continue
+            if frame.time >= start_s + CLIP_S:
+                break
+            picture = frame.reformat(stream.width, stream.height, "yuv420p")
+            picture.pts, picture.time_base, shown = shown, stream.codec_context.time_base, shown + 1
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+
+
+def timed(folder: Path, out: Path, options: Options, limit: int | None = None) -> tuple[float, int]:
+    """(seconds, clips) of a run from nothing."""
+    shutil.rmtree(out, ignore_errors=True)
+    started = time.perf_counter()
+    done = run(folder, out, options, limit=limit)
+    return time.perf_counter() - started, done.done + done.failed
+
+
+def workers(folder: Path, work: Path) -> list[str]:
+    """One worker against two, each with one thread per library."""
+    seconds = {}
+    for count in (1, 2):
+        seconds[count], clips = timed(folder, work / "out", replace(FAST, workers=count, threads=1))
+    ratio = seconds[1] / seconds[2]
+    return [f"| two workers / one, {clips} clips | {ratio:.2f} x ({seconds[1]:.0f} s, {seconds[2]:.0f} s) | >= 1.7 |"]
+
+
+def overhead(folder: Path, work: Path) -> list[str]:
+    """A run with one worker against a bare loop that writes the same files."""
+    reasoner = EmotionReasoner.from_pretrained("composer", settings=replace(FAST.perception, threads=1), cache=False)
+    files = sorted(folder.glob("*.mp4"))[:60]
+    reasoner(files[0])  # the networks are loaded
+    started = time.perf_counter()
+    for file in files:
+        results.write(reasoner(file), work / "bare", file.stem, FAST)
+    bare = time.perf_counter() - started
+    first, _ = timed(folder, work / "out", replace(FAST, workers=1, threads=1), limit=1)
+    whole, _ = timed(folder, work / "out", replace(FAST, workers=1, threads=1), limit=1 + len(files))
+    share = (whole - first) / bare - 1
+    return [f"| runner over a bare loop, {len(files)} clips, start-up left out | {100 * share:+.1f} % | <= 5 % |"]
+
+
+def memory(folder: Path, work: Path) -> list[str]:
+    """Resident memory of runner and worker at every clip of a run with one worker."""
+    seen: list[float] = []
+
+    def watch(event, _) -> None:
+        if event.kind in ("done", "failed"):
+            own = psutil.Process()
+            seen.append(sum(process.memory_info().rss for process in [own, *own.children(recursive=True)]) / 2**20)
+
+    shutil.rmtree(work / "out", ignore_errors=True)
+    run(folder, work / "out", replace(FAST, workers=1, threads=1), watch)
+    steady = seen[20:]
+    middle = sorted(steady)[len(steady) // 2]
+    spread = max(abs(value - middle) for value in steady) / middle
+    return [
+        f"| memory from clip 20 to {len(seen)}: median, largest distance | {middle:.0f} MiB, {100 * spread:.0f} % | <= 10 % |"
+    ]
+
+
+def restart(work: Path) -> list[str]:
+    """A finished run of 1,000 sparse files is started again."""
+    folder, out = work / "sparse", work / "sparse-out"
+    for path in (folder, out):
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+    report = next((work / "out/reports").glob("*.json")).read_text(encoding="utf-8")
+    for number in range(1000):
+        with (folder / f"{number:04}.mp4").open("wb") as file:
+            file.truncate(SPARSE)
+    (out / results.REPORTS).mkdir()
+    with Manifest(out) as known:
+        known.update(discover(folder))
+        for entry in list(known.entries()):
+            known.done(entry.path, "00", results.identity(entry.path, "00"), FAST.digest(), 1.0)
+            results.report_file(out, results.identity(entry.path, "00")).write_text(report, encoding="utf-8")
+    run(folder, out, FAST)  # makes the tables
+    started = time.perf_counter()
+    done = run(folder, out, FAST)
+    seconds = time.perf_counter() - started
+    assert done.skipped == 1000
+    return [f"| restart of a finished run, 1,000 files of 100 MB (sparse) | {seconds:.2f} s | < 5 s |"]
+
+
+def manifest(work: Path) -> list[str]:
+    """Taking stock of 10,000 and of 100,000 files."""
+    from emoreason.inference.batch.discover import Found
+
+    seconds = {}
+    for count in (10_000, 100_000):
+        place = work / f"manifest-{count}"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        found = [Found(f"{n // 100:04}/{n:06}.mp4", n, n) for n in range(count)]
+        started = time.perf_counter()
+        with Manifest(place) as known:
+            known.update(found)
+            known.update(found)
+            assert sum(1 for _ in known.entries()) == count
+        seconds[count] = time.perf_counter() - started
+    ratio = seconds[100_000] / seconds[10_000]
+    return [f"| manifest of 100,000 against 10,000 files | {ratio:.1f} x ({seconds[100_000]:.1f} s) | about 10 x |"]
+
+
+RUN = """
+import sys
+from pathlib import Path
+from emoreason.inference.batch.options import Options
+from emoreason.inference.batch.runner import run
+from emoreason.perception.settings import PerceptionSettings
+if __name__ == "__main__":
+    options = Options(perception=PerceptionSettings(words=False, fps=4), cache=False, workers=2, retries=3)
+    run(Path(sys.argv[1]), Path(sys.argv[2]), options)
+"""
+
+
+def faults(folder: Path, work: Path, count: int) -> list[str]:
+    """Runner or worker is killed at a random moment, again and again; the tables end as those of an undisturbed run."""
+    if not count:
+        return []
+    some, out, script = work / "forty", work / "faulty", work / "run.py"
+    script.write_text(RUN, encoding="utf-8")
+    shutil.rmtree(some, ignore_errors=True)
+    some.mkdir()
+    for file in sorted(folder.glob("*.mp4"))[:40]:
+        (some / file.name).symlink_to(file.absolute())
+    options = Options(perception=FAST.perception, cache=False, workers=2, retries=3)
+    timed(some, work / "calm", options)
+    calm = rows(work / "calm")
+    chance, kills, rounds = random.Random(1), 0, 0
+    while kills < count:
+        shutil.rmtree(out, ignore_errors=True)
+        rounds += 1
+        kills += _disturbed(script, some, out, chance, count - kills)
+        run(some, out, options)
+        pd.testing.assert_frame_equal(rows(out), calm, atol=1e-3)
+        assert not list(out.rglob("*.part"))
+        _told("kills", kills, count)
+    return [
+        f"| kills of runner or worker at random moments over 40 clips ({rounds} runs), tables as undisturbed | {kills} of {kills} | all |"
+    ]
+
+
+def _disturbed(script: Path, folder: Path, out: Path, chance: random.Random, most: int) -> int:
+    """Kills in one run, until it ends by itself."""
+    kills = 0
+    while kills < most:
+        process = subprocess.Popen([sys.executable, str(script), str(folder), str(out)])
+        while process.poll() is None and kills < most:
+            time.sleep(chance.uniform(2, 9))
+            if process.poll() is not None:
+                break
+            children = [p for p in psutil.Process(process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+            if children and chance.random() < 0.5:
+                chance.choice(children).send_signal(signal.SIGKILL)
+                kills += 1
+            else:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+                break
+        else:
+            process.wait()
+            if process.returncode == 0:
+                return kills
+    return kills
+
+
+def rows(out: Path) -> pd.DataFrame:
+    return pd.read_parquet(out / "summary.parquet")[COLUMNS]
+
+
+def page(given: argparse.Namespace, lines: list[str]) -> str:
+    """Markdown."""
+    machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.machine()}, no GPU"
+    return "\n".join(
+        [
+            "# Batch runner",
+            "",
+            f"emoreason {__version__}, {date.today()}, Python {platform.python_version()}, {machine}. `scripts/bench_batch.py`, "
+            f"{given.clips} clips of {CLIP_S:g} s cut from {len(given.films)} films and re-encoded; composer, "
+            "4 faces per second, no words, no cache.",
+            "",
+            "| measure | result | aim |",
+            "|---|---|---|",
+            *lines,
+            "",
+        ]
+    )
+
+
+def _told(what: str, done: int, total: int) -> None:
+    print(f"\r{what} {done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
