@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+import emoreason
 from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
 from emoreason.inference.model_judge import EvidencePath, ModelJudge
@@ -14,13 +15,16 @@ from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.untrained import quiet_libraries, untrained, untrained_processor
 
+SHIPPED = Path(emoreason.__file__).parent / "weights"
+
 
 def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
-    """`source`: a folder that `save_pretrained` wrote, else a model file or the name of a shipped one (built, untrained).
+    """`source`: a folder that `save_pretrained` wrote, the name of weights in the package, else a model file or the name of a
+    shipped one (built, untrained).
 
     Raises ConfigError naming what there is, and AssetError when a pinned weight was not pulled.
     """
-    folder = Path(source).expanduser()
+    folder = _folder(source)
     with quiet_libraries():
         model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*untrained(_model_file(source)), None)
     if torch.cuda.is_available():
@@ -30,7 +34,7 @@ def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
 
 def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
     """The processor alone of what `load_judge` takes, and its name; no weights are loaded. Raises as `load_judge` does."""
-    folder = Path(source).expanduser()
+    folder = _folder(source)
     with quiet_libraries():
         if not folder.is_dir():
             return untrained_processor(_model_file(source)), folder.stem
@@ -38,6 +42,14 @@ def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
         if not (own / "config.json").is_file():
             raise ConfigError(f"{folder} is neither an export nor a checkpoint: config.json is missing")
         return EmoReasonProcessor.from_pretrained(own), folder.stem
+
+
+def _folder(source: str | Path) -> Path:
+    """A folder here, else the trained weights of that name that the package carries, else what was given."""
+    here = Path(source).expanduser()
+    if not here.exists() and str(source) in (path.name for path in SHIPPED.glob("*") if path.is_dir()):
+        return SHIPPED / str(source)
+    return here
 
 
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:

@@ -153,7 +153,7 @@ class TransformersEngine:
 def _on(value: Any, device: torch.device) -> Any:
     """Tensors, and those inside the encoders' batches, on the model's device."""
     if is_dataclass(value):
-        return replace(value, **{name: tensor.to(device) for name, tensor in vars(value).items()})
+        return replace(value, **{name: _on(inner, device) for name, inner in vars(value).items()})
     return value.to(device) if isinstance(value, Tensor) else value
 
 

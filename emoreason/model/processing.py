@@ -131,7 +131,7 @@ class EmoReasonProcessor:
             raise ConfigError("the chat template rewrites the prompt once it is answered; answers cannot be told apart from it")
         return prompt, whole[len(prompt) :].rstrip("\n")
 
-    def _pieces(self, inputs: SegmentInput, answer: str | None, soft: bool) -> list[tuple[str, bool]]:
+    def pieces(self, inputs: SegmentInput, answer: str | None = None, soft: bool = True) -> list[tuple[str, bool]]:
         """(text, is an answer) in turn, joined they are the conversation. Encoded one by one, so that an answer's tokens are
         the same in training as when they are generated after the prompt."""
         messages = self.messages(inputs, soft)
@@ -158,7 +158,7 @@ class EmoReasonProcessor:
         """
         if answers is not None and len(answers) != len(inputs):
             raise ValueError(f"{len(inputs)} segments, but {len(answers)} answers")
-        pieces = [self._pieces(one, answer, soft) for one, answer in zip(inputs, answers or [None] * len(inputs), strict=True)]
+        pieces = [self.pieces(one, answer, soft) for one, answer in zip(inputs, answers or [None] * len(inputs), strict=True)]
         pictures = [list(one.scenes) if soft else [] for one in inputs]
         rows, images = self._encode([parts[0][0] for parts in pieces], pictures)
         for row, parts, one in zip(rows, pieces, inputs, strict=True):

@@ -269,7 +269,7 @@ class _Trainer(Trainer):
         for module in self.run.frozen:
             module.eval()  # the Trainer has just put everything in training mode: frozen parts would drop out
         draws = inputs["draws"]
-        batch = {name: _moved(value, self.args.device) for name, value in inputs.items() if name != "draws"}
+        batch = {name: moved(value, self.args.device) for name, value in inputs.items() if name != "draws"}
         with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.run.schedule.bf16(self.args.device)):
             outputs = model(**batch)
         named = dict(outputs.items()) if hasattr(outputs, "items") else vars(outputs)
@@ -307,12 +307,12 @@ def _named(item: tuple) -> dict[str, Any]:
     return {"draws": draws, **batch}
 
 
-def _moved(value: Any, device: torch.device) -> Any:
+def moved(value: Any, device: torch.device) -> Any:
     """Batches hold tensors, and dataclasses of tensors."""
     if isinstance(value, Tensor):
         return value.to(device)
     if is_dataclass(value) and not isinstance(value, type):
-        return type(value)(**{field.name: _moved(getattr(value, field.name), device) for field in fields(value)})
+        return type(value)(**{field.name: moved(getattr(value, field.name), device) for field in fields(value)})
     return value
 
 

@@ -54,7 +54,8 @@ def test_the_exact_names_of_a_stage(built):
     tokens = {f"{root}.embed_tokens.token_adapter.trainable_tokens_delta.default"}
     projections = [f"self_attn.{x}_proj" for x in "qkvo"] + [f"mlp.{x}_proj" for x in ("gate", "up", "down")]
     adapters = {f"{root}.layers.{n}.{p}.lora_{m}.default.weight" for n in (0, 1) for p in projections for m in "AB"}
-    assert training(model) == connectors | tokens | adapters
+    heads = {name for name, _ in model.named_parameters() if name.startswith("heads.")}
+    assert heads and training(model) == connectors | tokens | adapters | heads
 
 
 def test_gradient_reaches_trainable_parts_and_no_frozen_one(built):
