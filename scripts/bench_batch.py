@@ -222,9 +222,8 @@ def faults(folder: Path, work: Path, count: int) -> list[str]:
         pd.testing.assert_frame_equal(rows(out), calm, atol=1e-3)
         assert not list(out.rglob("*.part"))
         _told("kills", kills, count)
-    return [
-        f"| kills of runner or worker at random moments over 40 clips ({rounds} runs), tables as undisturbed | {kills} of {kills} | all |"
-    ]
+    what = f"kills of runner or worker at random moments over 40 clips ({rounds} runs), tables as undisturbed"
+    return [f"| {what} | {kills} of {kills} | all |"]
 
 
 def _disturbed(script: Path, folder: Path, out: Path, chance: random.Random, most: int) -> int:
