@@ -23,7 +23,7 @@ _SAMPLES = 1024  # of sound per frame
 
 
 def blurred_copy(observation: Observation, path: Path) -> Path:
-    """MP4 (H.264, AAC). Faces that were not found are not blurred. Raises NoVideo for pictures and sounds, MediaError, OSError."""
+    """MP4 (H.264, AAC). Faces that were not found are not blurred. Raises NoVideo for a picture or sound, MediaError, OSError."""
     clip = Clip(observation.source.path)
     if clip.kind != "video":
         raise NoVideo(f"{Path(clip.path).name}: is no video, there is nothing to blur")

@@ -94,12 +94,8 @@ class Page:
                 yield _state(news), gr.skip()
             else:
                 names = (Path(left.source.path).name, Path(news.result.source.path).name)
-                yield (
-                    "",
-                    look.compared(
-                        left, news.result, (f"{names[0]}, {session.model}", f"{names[1]}, {model}, {', '.join(modalities)}")
-                    ),
-                )
+                titles = (f"{names[0]}, {session.model}", f"{names[1]}, {model}, {', '.join(modalities)}")
+                yield "", look.compared(left, news.result, titles)
 
     def export(self, wanted: list[str], blurred: bool, request: gr.Request) -> list[str]:
         session = self.sessions.of(request.session_hash)
@@ -110,12 +106,8 @@ class Page:
         except (EmoReasonError, OSError, ValueError) as error:
             raise gr.Error(str(error)) from error
 
-    def api_analyse(
-        self, file: str, model: str, modalities: list[str], transcript: str, language: str, request: gr.Request
-    ) -> dict:
+    def api_analyse(self, file, model, modalities, transcript, language, request: gr.Request) -> dict:
         """The report as `emoreason analyze --json` prints it."""
-        import json
-
         session = self.sessions.of(request.session_hash)
         choices = Choices(model, tuple(modalities), (language or "").strip() or None, transcript=transcript or "")
         session.report = self._wait(session, lambda *hooks: self.studio.analyse(file, choices, *hooks))
@@ -169,9 +161,6 @@ def _talk(session: Session) -> list[dict]:
 
 def _checked(answer) -> str:
     """The answer, then each of its claims with what was found."""
-    from emoreason.report.page.timeline import SIGNS
-
-    lines = [
-        f"{SIGNS[claim.verdict]} {claim.text}" + (f" ({claim.measured})" if claim.measured else "") for claim in answer.claims
-    ]
+    measured = [f" ({claim.measured})" if claim.measured else "" for claim in answer.claims]
+    lines = [f"{SIGNS[claim.verdict]} {claim.text}{found}" for claim, found in zip(answer.claims, measured, strict=True)]
     return "\n".join([answer.text, *lines])

@@ -78,14 +78,5 @@ def script() -> str:
     return f"<script>{timeline.script()}</script><script>{(_HERE / 'demo.js').read_text('utf-8')}</script>"
 
 
-def _template(name: str):
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(f"{name}.html.j2")
+def _template(name: str) -> jinja2.Template:
+    return sheet.environment_at(_HERE).get_template(f"{name}.html.j2")

@@ -46,4 +46,5 @@ def environment_at(folder: Path) -> jinja2.Environment:
 
 
 def _strict(loader: jinja2.BaseLoader) -> jinja2.Environment:
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    strict = {"autoescape": True, "undefined": jinja2.StrictUndefined}
+    return jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
