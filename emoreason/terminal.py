@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -40,7 +40,8 @@ def safe(text: str) -> str:
 @contextmanager
 def progress(console: Console, title: str, show: bool) -> Iterator[Hook]:
     """A hook(stage, done, total or None) that draws one bar per stage while the block runs; the bars go away at its end."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    left = (TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), *left)
     with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -60,7 +60,8 @@ def test_python(capsys, tmp_path):
 
 
 def test_every_command_and_option_exists(capsys):
-    for asked in ("", "analyze", "assets pull", "export", "data validate", "data build", "data observe", "data preview"):
+    groups = ("data validate", "data build", "data observe", "data preview", "evaluate")
+    for asked in ("", "analyze", "assets pull", "export", *groups):
         assert cli.run([*asked.split(), "--help"]) == 0
     known = capsys.readouterr().out
     for word in set(re.findall(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*", README)):

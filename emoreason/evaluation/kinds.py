@@ -82,7 +82,7 @@ def _causes(suite: Suite, record: Record, native: Native) -> tuple[str | None, T
     if not record.turns:
         return "without a dialogue", []
     pairs = {(c.effect + 1, c.cause + 1, c.emotion or record.turns[c.effect].emotion) for c in record.causes}
-    return None, [("", {"pairs": [list(pair) for pair in sorted(pairs, key=str)]})]
+    return None, [("", {"pairs": [list(pair) for pair in sorted(pairs, key=lambda pair: (*pair[:2], pair[2] or ""))]})]
 
 
 def _hallucination(suite: Suite, record: Record, native: Native) -> tuple[str | None, Truths]:

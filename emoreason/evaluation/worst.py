@@ -111,9 +111,10 @@ def _words(truth: dict, said: dict) -> float:
 
 
 def _reasoning(truth: dict, said: dict) -> float:
-    """Contradicted claims; a text without any claim comes after those."""
-    wrong, claims = said["counts"].get("contradicted_rate", (0, 0))
-    return wrong + (0.5 if claims == 0 else 0.0)
+    """Contradicted claims first; then texts that choose the cues to mention badly."""
+    wrong, _ = said["counts"].get("contradicted_rate", (0, 0))
+    chosen, of = said["counts"].get("chosen_cue_f1", (0, 0))
+    return wrong + 1 - (chosen / of if of else 1.0)
 
 
 def _pairs(truth: dict, said: dict) -> float:

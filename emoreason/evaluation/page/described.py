@@ -14,7 +14,7 @@ _TEXTS = {
     "selective_accuracy": "accuracy on those samples alone",
     "pair_f1": "F1 of (utterance, cause), whatever the emotion",
     "emotion_pair_f1": "F1 of (utterance, emotion, cause)",
-    "emotion_pair_weighted_f1": "the same per emotion, weighted by how often it is annotated",
+    "emotion_pair_weighted_f1": "F1 of (utterance, emotion, cause) for each emotion, weighted by how often it is annotated",
     "hallucination_overall": "pairs of questions with both answers right",
     "yes_bias": "share of yes minus the true share; 0 is best",
     "false_yes": "share of the wrong answers that are a false yes",

@@ -24,6 +24,7 @@ from emoreason.scoring.metrics.classification import confusion, encode, f1s, rec
 from emoreason.scoring.metrics.score import Score
 
 MOST_FAILURES = 40
+MOST_PAIRS = 8  # of a sample shown
 SHADES = 9  # classes s0..s9 of the confusion matrix
 STATUS = {
     "answered": "answered",
@@ -125,7 +126,8 @@ def phrase(content: Any) -> str:
         return ", ".join(au if value is True else f"{au} {value:.2f}" for au, value in shown.items()) or "none"
     if "pairs" in content:
         named = [f"{a} because of {b}" + (f" ({emotion})" if emotion else "") for a, b, emotion in content["pairs"]]
-        return "; ".join(named) or "no pair"
+        more = f" and {len(named) - MOST_PAIRS} more" if len(named) > MOST_PAIRS else ""
+        return "; ".join(named[:MOST_PAIRS]) + more or "no pair"
     if "words" in content:
         return ", ".join(content["words"]) or "no word"
     if "counts" in content:
