@@ -1,0 +1,235 @@
+"""Which modality moves the answer? Each is dropped, put out of order, or taken from another clip.
+
+A judge without weights is changed at its measurements: faces, voice, words. A model is changed at its input: soft tokens, their
+parts, evidence lines. What stays the same under a swap was not looked at.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from emoreason.evaluation.answers import Exam
+from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
+from emoreason.evaluation.model_predictor import ModelPredictor
+from emoreason.evaluation.predictors import Predictor
+from emoreason.evaluation.shown import Shown
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.segment_input import Modality, SegmentInput
+from emoreason.perception.observation import FaceTable, Observation
+from emoreason.perception.segments import segments
+
+BLOCK = 20  # mel frames of 10 ms that stay together when a voice is put out of order: about a syllable
+_GEOMETRY = ("landmarks", "blendshapes", "pose", "gaze")
+_FRAMES = ("crops", *_GEOMETRY, "mesh_mask")
+_FACES = (*_FRAMES, "times_s", "frame_mask", "quality")
+
+Inputs = Callable[[SegmentInput, SegmentInput, Random], SegmentInput | None]
+Measured = Callable[[Observation, Observation], Observation | None]
+
+
+def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
+    """Of each sample, its donor among `shown` chosen by its id."""
+    donors = {one.sample.id: donor(one, shown) for one in shown}
+    if not isinstance(exam.predictor, ModelPredictor):
+        return Plan(list(MEASURED), lambda one: [(c, _at_measurements(do, donors[one.sample.id])) for c, do in MEASURED.items()])
+    soft = [(SOFT, _text_alone)] if exam.predictor.explained.path == "soft" else []
+    return Plan([*INPUTS, SOFT], lambda one: [*((c, _at_input(do, donors[one.sample.id])) for c, do in INPUTS.items()), *soft])
+
+
+def donor(one: Shown, shown: Sequence[Shown]) -> Shown | None:
+    """Somebody else's clip that shows something else: by the data's labels, which the judge never sees. None without one."""
+    others = [other for other in shown if other.sample.truth != one.sample.truth and other.sample.group != one.sample.group]
+    return Random(f"donor {one.sample.id}").choice(sorted(others, key=lambda other: other.sample.id)) if others else None
+
+
+# at the measurements
+
+
+def _at_measurements(change: Measured, other: Shown | None) -> Change:
+    def changed(predictor: Predictor, shown: Shown) -> Changed:
+        donated = None if other is None else other.observation
+        observation = change(shown.observation, donated)
+        return None if observation is None else (predictor, replace(shown, observation=observation))
+
+    return changed
+
+
+def _without_face(own: Observation, _: Observation | None) -> Observation | None:
+    return replace(own, faces=FaceTable([]), speaking={}) if own.people else None
+
+
+def _without_voice(own: Observation, _: Observation | None) -> Observation | None:
+    return replace(own, voice=None) if own.voice else None
+
+
+def _without_words(own: Observation, _: Observation | None) -> Observation | None:
+    return replace(own, words=None) if own.words else None
+
+
+def _other_face(own: Observation, other: Observation | None) -> Observation | None:
+    """The faces with their times; who speaks is not known of them."""
+    if other is None or not (own.people and other.people):
+        return None
+    return replace(own, faces=other.faces, sample_times_s=other.sample_times_s, sample_frames=other.sample_frames, speaking={})
+
+
+def _other_voice(own: Observation, other: Observation | None) -> Observation | None:
+    return replace(own, voice=other.voice) if other and own.voice and other.voice else None
+
+
+def _other_words(own: Observation, other: Observation | None) -> Observation | None:
+    return replace(own, words=other.words) if other and own.words and other.words else None
+
+
+MEASURED: dict[Condition, Measured] = {
+    Condition("face_drop", "no face", "face"): _without_face,
+    Condition("face_swap", "another clip's face", "face"): _other_face,
+    Condition("voice_drop", "no voice", "voice"): _without_voice,
+    Condition("voice_swap", "another clip's voice", "voice"): _other_voice,
+    Condition("words_drop", "no words", "words"): _without_words,
+    Condition("words_swap", "another clip's words", "words"): _other_words,
+}
+
+
+# at the input of a model
+
+
+class Intervening:
+    """A processor that hands on what another one prepares, changed. Everything else is the other one's."""
+
+    def __init__(self, inner: EmoReasonProcessor, change: Callable[[SegmentInput], SegmentInput | None]):
+        self.inner, self.change, self.applied = inner, change, False
+
+    def prepare(self, *arguments: Any, **named: Any) -> SegmentInput:
+        given = self.inner.prepare(*arguments, **named)
+        changed = self.change(given)
+        self.applied |= changed is not None
+        return given if changed is None else changed
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.inner(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def without(predictor: ModelPredictor, part: Modality) -> ModelPredictor:
+    """The same model, never shown this part: to run a whole suite with it and compare, say of explanations without the evidence
+    lines (`explanations.compare`): what they then lose was copied. Its name says so, so that results are not mixed."""
+    judge = copy(predictor.explained)
+    judge.processor = Intervening(judge.processor, lambda own: own.without(part))
+    judge.name = f"{judge.name} without {part}"
+    return ModelPredictor(judge)
+
+
+def _at_input(change: Inputs, other: Shown | None) -> Change:
+    """Applies where at least one segment has what is changed; the segments of a sample are changed by the same donor."""
+
+    def changed(predictor: ModelPredictor, shown: Shown) -> Changed:
+        judge, rng = copy(predictor.explained), Random(shown.sample.id)
+        given = None if other is None else _prepared(judge.processor, other)
+        processor = Intervening(judge.processor, lambda own: change(own, given, rng))
+        for place in range(len(segments(shown.observation))):
+            _prepared(processor, shown, place)
+        if not processor.applied:
+            return None
+        judge.processor = processor
+        return ModelPredictor(judge), shown
+
+    return changed
+
+
+def _prepared(processor: EmoReasonProcessor | Intervening, shown: Shown, place: int = 0) -> SegmentInput:
+    return processor.prepare(shown.observation, segments(shown.observation)[place], shown.clip, "")
+
+
+def _text_alone(predictor: ModelPredictor, shown: Shown) -> Changed:
+    """The evidence lines without any soft token: the text path of the same model."""
+    judge = copy(predictor.explained)
+    judge.path, judge.scenes = "text", 0
+    return ModelPredictor(judge), shown
+
+
+def _without(part: str) -> Inputs:
+    has = {"face": lambda own: own.persons, "voice": lambda own: own.mel is not None, "evidence": lambda own: own.evidence}
+    return lambda own, other, rng: own.without(part) if has[part](own) else None
+
+
+def _without_quotes(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    kept = tuple(line for line in own.evidence if line.cue.modality != "words")
+    return replace(own, evidence=kept) if len(kept) < len(own.evidence) else None
+
+
+def _without_geometry(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    """As if no mesh had fitted: the crops alone."""
+    return replace(own, mesh_mask=np.zeros_like(own.mesh_mask)) if own.mesh_mask.any() else None
+
+
+def _frames_mixed(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    """The frames of each face in another order at the same times."""
+    if not len(own.persons) or own.frame_mask.sum(axis=1).max() < 2:
+        return None
+    fields = {name: getattr(own, name).copy() for name in _FRAMES}
+    for row, valid in enumerate(own.frame_mask):
+        places = np.flatnonzero(valid)
+        mixed = rng.sample(places.tolist(), len(places))
+        for name in _FRAMES:
+            fields[name][row, places] = getattr(own, name)[row, mixed]
+    return replace(own, **fields)
+
+
+def _sound_mixed(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    if own.mel is None or own.mel.shape[1] < 2 * BLOCK:
+        return None
+    blocks = [own.mel[:, start : start + BLOCK] for start in range(0, own.mel.shape[1], BLOCK)]
+    return replace(own, mel=np.concatenate(rng.sample(blocks, len(blocks)), axis=1))
+
+
+def _lines_mixed(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    return replace(own, evidence=tuple(rng.sample(own.evidence, len(own.evidence)))) if len(own.evidence) > 1 else None
+
+
+def _face_of(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    """As many faces as both clips have, under the names of this one."""
+    if other is None or not (own.persons and other.persons):
+        return None
+    n = min(len(own.persons), len(other.persons))
+    return replace(own, persons=own.persons[:n], **{name: getattr(other, name)[:n] for name in _FACES})
+
+
+def _geometry_of(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    """Landmarks, shapes, pose and gaze of the other clip's first face, spread over this one's frames; the crops stay."""
+    if other is None or not own.mesh_mask.any() or not len(other.persons) or not other.mesh_mask[0].any():
+        return None
+    places = np.flatnonzero(other.mesh_mask[0])
+    spread = places[np.linspace(0, len(places) - 1, own.mesh_mask.shape[1]).round().astype(int)]
+    return replace(own, **{name: np.stack([getattr(other, name)[0, spread]] * len(own.persons)) for name in _GEOMETRY})
+
+
+def _voice_of(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    return replace(own, mel=other.mel, prosody=other.prosody) if other and own.mel is not None and other.mel is not None else None
+
+
+def _lines_of(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    return replace(own, evidence=other.evidence) if other and own.evidence and other.evidence else None
+
+
+SOFT = Condition("soft_drop", "no soft tokens (evidence lines alone)", "soft tokens")
+INPUTS: dict[Condition, Inputs] = {
+    Condition("face_drop", "no face", "face"): _without("face"),
+    Condition("face_shuffle", "frames out of order", "face"): _frames_mixed,
+    Condition("face_swap", "another clip's face", "face"): _face_of,
+    Condition("geometry_drop", "no landmarks, crops alone", "region geometry"): _without_geometry,
+    Condition("geometry_swap", "another clip's landmarks", "region geometry"): _geometry_of,
+    Condition("voice_drop", "no voice", "voice"): _without("voice"),
+    Condition("voice_shuffle", "syllables out of order", "voice"): _sound_mixed,
+    Condition("voice_swap", "another clip's voice", "voice"): _voice_of,
+    Condition("words_drop", "no quoted words", "words"): _without_quotes,
+    Condition("evidence_drop", "no evidence lines", "evidence lines"): _without("evidence"),
+    Condition("evidence_shuffle", "lines out of order", "evidence lines"): _lines_mixed,
+    Condition("evidence_swap", "another clip's lines", "evidence lines"): _lines_of,
+}

@@ -1,0 +1,138 @@
+"""`audit`: one suite under one kind of change, from its file to a finished folder."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from emoreason.errors import AssetError, ConfigError, EmoReasonError, EnvironmentProblem
+from emoreason.evaluation import results
+from emoreason.evaluation.answers import Exam
+from emoreason.evaluation.audits import degradation, injection, modality, subgroups
+from emoreason.evaluation.audits.page import gaps_page, page
+from emoreason.evaluation.audits.subgroups import Gaps
+from emoreason.evaluation.audits.trials import Outcome, outcomes, trials
+from emoreason.evaluation.predictors import Predictor
+from emoreason.evaluation.run import described, run, scheme_of
+from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
+from emoreason.evaluation.shown import Shown, show
+from emoreason.evaluation.suite import Suite
+from emoreason.perception.landmarker import landmarkers_kept
+
+Kind = Literal["modality", "degradation", "subgroups", "injection"]
+KINDS: tuple[Kind, ...] = ("modality", "degradation", "subgroups", "injection")
+FORMAT = "emoreason/audit/1"
+_PLANS = {"modality": modality.plan, "degradation": degradation.plan, "injection": injection.plan}
+_ABOUT = {
+    "modality": (
+        "What do the answers depend on?",
+        "One modality at a time is taken away, put out of order or taken from another clip that shows something else. A judge "
+        "that looks at it changes its answers; one that is right all the same does not need it.",
+    ),
+    "degradation": (
+        "How bad may the picture get?",
+        "The frames are spoilt, measured anew and judged anew; the sound stays as it is. Sizes are relative to the face. Yaw "
+        "turns the flat picture, which shows no other side of the head: read it as a lower bound.",
+    ),
+    "injection": (
+        "Do words command the judge?",
+        "What is said in the clip, or typed, imitates control tokens, evidence lines, answers and orders for an emotion that is "
+        "not shown. What counts is how much more often the answer is that emotion than after words that merely mention it.",
+    ),
+    "subgroups": ("For whom are the answers worse?", "The suite's answers, split by groups that were given from outside."),
+}
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What came out: `found` of conditions, `gaps` of subgroups; one of them is empty."""
+
+    suite: Suite
+    kind: Kind
+    folder: Path
+    found: tuple[Outcome, ...]
+    gaps: tuple[Gaps, ...]
+    failed: int
+
+    def to_dict(self) -> dict:
+        """Plain JSON."""
+        figures = {"conditions": [one.to_dict() for one in self.found], "gaps": [one.to_dict() for one in self.gaps]}
+        return {"suite": self.suite.name, "audit": self.kind, "folder": str(self.folder), "failed": self.failed, **figures}
+
+
+def audit(
+    kind: Kind,
+    suite: Suite,
+    path: Path,
+    predictor: Predictor,
+    folders: Folders,
+    out: Path,
+    store: Path,
+    limit: int | None = None,
+    groups: Path | None = None,
+    progress: Progress | None = None,
+) -> Audited:
+    """Write `out`/<suite>-<kind>/: run.json, trials.jsonl, scores.json, report.html. `groups`: the table of subgroups, and only
+    of them.
+
+    Raises ConfigError for a suite of another kind than emotion, and where `groups` is missing, of no use or not fitting.
+    """
+    if suite.kind != "emotion":
+        raise ConfigError(f"suite '{suite.name}' is of kind '{suite.kind}'; audits take suites of kind 'emotion'")
+    if (kind == "subgroups") != (groups is not None):
+        raise ConfigError("--groups FILE (columns id and one per attribute) goes with --audit subgroups, and only with it")
+    if suite.input == "words" and kind in ("modality", "degradation"):
+        raise ConfigError(f"suite '{suite.name}' has words alone; the {kind} audit needs pictures or sound")
+    samples = load_samples(suite, path, folders, limit, progress)
+    folder = out / f"{suite.name}-{kind}"
+    if groups is not None:
+        return _by_group(samples, predictor, folder, store, limit, groups, progress)
+    exam = Exam(suite, samples.native, scheme_of(samples), predictor, others=lambda _: [])  # explanations are not judged here
+    shown, failures = _shown(samples, store, progress)
+    plan, rows = _PLANS[kind](exam, shown), []
+    with landmarkers_kept():
+        for done, one in enumerate(shown):
+            if progress:
+                progress(f"{suite.name}, {kind}", done, len(shown))
+            rows += trials(exam, plan, one, failures)
+    found = outcomes(plan.conditions, rows, samples.native.labels)
+    if not found:
+        why = failures[0] if failures else "no sample has what it changes"
+        raise ConfigError(f"suite '{suite.name}': the {kind} audit changes nothing in it ({why})")
+    about = described(samples, predictor, limit) | {"format": FORMAT, "audit": kind}
+    folder.mkdir(parents=True, exist_ok=True)
+    results.write_json(folder / results.RUN, about)
+    results.write_text(folder / "trials.jsonl", "".join(json.dumps(row.to_dict(), ensure_ascii=False) + "\n" for row in rows))
+    scores = {"format": FORMAT, "conditions": [one.to_dict() for one in found], "failures": failures}
+    results.write_json(folder / results.SCORES, scores)
+    results.write_text(folder / results.PAGE, page(*_ABOUT[kind], about, found, failures))
+    return Audited(suite, kind, folder, tuple(found), (), len(failures))
+
+
+def _by_group(
+    samples: Samples, predictor: Predictor, folder: Path, store: Path, limit: int | None, groups: Path, progress: Progress | None
+) -> Audited:
+    table = subgroups.read_groups(groups)
+    rows = run(samples, predictor, folder, store, limit, progress=progress)
+    found = [subgroups.gaps(attribute, rows, group_of, samples.native.labels) for attribute, group_of in table.items()]
+    results.write_json(folder / results.SCORES, {"format": FORMAT, "gaps": [one.to_dict() for one in found]})
+    text = gaps_page(*_ABOUT["subgroups"], described(samples, predictor, limit), found)
+    results.write_text(folder / results.PAGE, text)
+    failed = sum(row.status == "failed" for row in rows)
+    return Audited(samples.suite, "subgroups", folder, (), tuple(found), failed)
+
+
+def _shown(samples: Samples, store: Path, progress: Progress | None) -> tuple[Sequence[Shown], list[str]]:
+    """All samples at once: every one may lend its face or voice to another. Measurements stay on disk, memory-mapped."""
+    shown, failures = [], []
+    for done, sample in enumerate(samples.samples):
+        if progress:
+            progress("measurements", done, len(samples.samples))
+        try:
+            shown.append(show(sample, samples, store))
+        except (AssetError, EnvironmentProblem):
+            raise
+        except (EmoReasonError, OSError) as error:
+            failures.append(f"{sample.id}: {error}")
+    return shown, failures

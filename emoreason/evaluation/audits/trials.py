@@ -1,0 +1,162 @@
+"""Trials: what a judge says of a sample as it is, and of the same sample after one thing was changed.
+
+An audit asks two questions of each condition: does the answer change (so the judge uses what was changed), and does it get worse.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+
+from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
+from emoreason.evaluation.answers import Exam
+from emoreason.evaluation.predictors import Predictor
+from emoreason.evaluation.shown import Shown
+from emoreason.scoring.metrics.classification import accuracy, confusion, encode, uar
+from emoreason.scoring.metrics.intervals import Difference, paired_difference
+from emoreason.scoring.metrics.score import number_or_none
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One change. `series`: conditions of one series are levels of the same change, in order; `level` is how it is written."""
+
+    name: str
+    title: str
+    series: str
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One sample under one condition; `intact` and `said` are labels of the set, None = no answer.
+
+    moved: 0..1, how much probability changed place (total variation); None where one of the two has no probabilities.
+    facts: shares that the audit adds, such as whether a face was still found.
+    """
+
+    id: str
+    group: str
+    condition: str
+    truth: str
+    intact: str | None
+    said: str | None
+    moved: float | None
+    facts: Mapping[str, bool] = field(default_factory=dict)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All trials of a condition. `worse`: accuracy under it minus accuracy intact, on the same samples."""
+
+    condition: Condition
+    n: int
+    intact: float | None
+    accuracy: float | None
+    uar: float | None
+    worse: Difference
+    changed: float | None
+    moved: float | None
+    facts: Mapping[str, float]
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A label of the set and the probabilities behind it; both None where the judge has no answer."""
+
+    label: str | None
+    p: Mapping[str, float] | None
+
+
+Changed = tuple[Predictor, Shown] | None  # None: the sample has nothing that this condition could change
+Change = Callable[[Predictor, Shown], Changed]
+Facts = Callable[[Shown, Predictor, Shown, str | None], Mapping[str, bool]]  # as shown, who judged what instead, the label
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an audit does: its conditions, those of one sample with what they change, and what else is noted of an answer."""
+
+    conditions: Sequence[Condition]
+    changes: Callable[[Shown], Sequence[tuple[Condition, Change]]]
+    facts: Facts = lambda shown, predictor, changed, label: {}
+
+
+def answer(exam: Exam, shown: Shown) -> Said:
+    """As a suite would count it."""
+    prediction = exam.answers([shown])[0].prediction or {}
+    return Said(prediction.get("label"), prediction.get("probabilities"))
+
+
+def trials(exam: Exam, plan: Plan, shown: Shown, failures: list[str]) -> Iterator[Trial]:
+    """Every condition that applies to the sample. What fails is one line of `failures`, and costs nothing else."""
+    sample = shown.sample
+    with _listing(sample.id, failures):
+        intact = answer(exam, shown)
+        for condition, change in plan.changes(shown):
+            with _listing(f"{sample.id}, {condition.name}", failures):
+                changed = change(exam.predictor, shown)
+                if changed is None:
+                    continue
+                judge, other = changed
+                now = answer(replace(exam, predictor=judge), other)
+                facts = _face_found(other) | dict(plan.facts(shown, judge, other, now.label))
+                names = sample.id, sample.group, condition.name, sample.truth["label"]
+                yield Trial(*names, intact.label, now.label, _moved(intact.p, now.p), facts)
+
+
+@contextmanager
+def _listing(what: str, failures: list[str]) -> Iterator[None]:
+    """What is true of every sample goes on; anything else becomes a line."""
+    try:
+        yield
+    except (AssetError, EnvironmentProblem):
+        raise
+    except (EmoReasonError, OSError) as error:
+        failures.append(f"{what}: {error}")
+
+
+def _moved(before: Mapping[str, float] | None, now: Mapping[str, float] | None) -> float | None:
+    if before is None or now is None:
+        return None
+    return round(sum(abs(before[label] - now[label]) for label in before) / 2, 4)
+
+
+def _face_found(shown: Shown) -> dict[str, bool]:
+    return {} if shown.observation is None or not shown.observation.source.has_video else {"face": bool(shown.observation.people)}
+
+
+def outcomes(conditions: Sequence[Condition], rows: Sequence[Trial], labels: Sequence[str]) -> list[Outcome]:
+    """One for each condition that applied to any sample, in their order."""
+    by_name = {condition.name: [row for row in rows if row.condition == condition.name] for condition in conditions}
+    return [_outcome(condition, by_name[condition.name], labels) for condition in conditions if by_name[condition.name]]
+
+
+def _outcome(condition: Condition, rows: Sequence[Trial], labels: Sequence[str]) -> Outcome:
+    truth, now = encode([row.truth for row in rows], [row.said for row in rows], labels)
+    _, before = encode([row.truth for row in rows], [row.intact for row in rows], labels)
+    classes, groups = len(labels), [row.group for row in rows]
+
+    def right(of: np.ndarray, answers: np.ndarray) -> float:
+        return accuracy(confusion(of, answers, classes))
+
+    moved = [row.moved for row in rows if row.moved is not None]
+    names = dict.fromkeys(name for row in rows for name in row.facts)
+    return Outcome(
+        condition=condition,
+        n=len(rows),
+        intact=number_or_none(right(truth, before)),
+        accuracy=number_or_none(right(truth, now)),
+        uar=number_or_none(uar(confusion(truth, now, classes))),
+        worse=paired_difference(right, (truth,), now, before, groups),
+        changed=float(np.mean([row.intact != row.said for row in rows])),
+        moved=float(np.mean(moved)) if moved else None,
+        facts={name: float(np.mean([row.facts[name] for row in rows if name in row.facts])) for name in names},
+    )
