@@ -65,7 +65,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         layout = token_layout(config)
         self.face_connector = Connector(face.dim, config.text_width, layout.face)
         self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)
-        widths = {"face": face.dim, "voice": 2 * voice.whisper_config.d_model, "words": config.text_width}
+        widths = {"face": face.dim, "voice": self.voice.pooled_width, "words": config.text_width}
         self.heads = nn.ModuleDict({spec.name: Head(spec, widths[spec.part]) for spec in config.head_specs()})
         table = self.backbone.get_input_embeddings()
         rows = torch.arange(0, len(table.weight), len(table.weight) // 4096 + 1, device=table.weight.device)

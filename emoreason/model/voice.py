@@ -18,6 +18,9 @@ FRAMES_PER_POSITION = 2  # the second convolution has stride 2: two 10 ms mel fr
 PER_DECADE = 0.25  # of power, in Whisper's log-mel: (log10 power + 4) / 4
 LOUDEST = 1.0  # where the loudest bin of an utterance is put: about where clear speech lies
 NARROW = 3  # eighths of Whisper's width
+# Where the mix starts. A linear probe from one corpus to another (nEMO to RAVDESS, 6 emotions) had a recall of 0.50 on the means
+# of layers 2 and 3 of 6, and 0.21 on the last, which tells words.
+BEST_DEPTH = 0.4
 GATE_DB = 30.0  # frames further below the loudest one are pauses and say nothing of the voice
 
 
@@ -139,19 +142,27 @@ class VoiceEncoder(nn.Module):
         self.encoder, dim = encoder, encoder.config.d_model
         narrow = NARROW * dim // 8
         self.pooled_width = 2 * narrow
-        self.mix = nn.Parameter(torch.zeros(encoder.config.encoder_layers + 1))
-        self.norm = nn.LayerNorm(dim)
+        self.mix = nn.Parameter(-8 * (torch.linspace(0, 1, encoder.config.encoder_layers + 1) - BEST_DEPTH).square())
+        self.register_buffer("centre", torch.zeros(len(self.mix), dim))
+        self.register_buffer("spread", torch.ones(len(self.mix), dim))
         self.narrow = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, narrow), nn.GELU())
         self.pool = MaskedAttentionPool(narrow, tokens)
         self.out, self.prosody = nn.Linear(2 * narrow, dim), ProsodyToken(dim)
+
+    def set_moments(self, mean: Tensor, deviation: Tensor) -> None:
+        """[L, D] of training speech. Whisper's later layers have single channels a hundred times as large as the others, which a
+        norm over channels would make everything of. They are constants: nothing is normalised by what is being judged."""
+        self.centre.copy_(mean)
+        self.spread.copy_(deviation.clamp_min(1e-3))
 
     def forward(self, batch: VoiceBatch) -> VoiceOutput:
         return self.pool_states(*listen(self.encoder, batch.mel, batch.mel_mask), batch.prosody)
 
     def pool_states(self, states: Tensor, mask: Tensor, prosody: Tensor) -> VoiceOutput:
         """From (cached) states [B, L, S, D]: training runs this part alone once the encoder is frozen."""
-        mixed = torch.einsum("l,blsd->bsd", self.mix.softmax(0), states)  # [B, S, D]
-        pooled = self.pool(self.narrow(self.norm(mixed)), mask)  # [B, Q, 2 W]
+        weight = self.mix.softmax(0)[:, None] / self.spread  # [L, D]
+        mixed = torch.einsum("ld,blsd->bsd", weight, states) - (weight * self.centre).sum(0)  # [B, S, D]
+        pooled = self.pool(self.narrow(mixed), mask)  # [B, Q, 2 W]
         tokens = torch.cat([self.out(pooled), self.prosody(prosody)[:, None]], dim=1)  # [B, Q + 1, D]
         here = mask.any(1)
         return VoiceOutput(tokens * here[:, None, None], pooled[:, 0], here)

@@ -9,7 +9,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason import assets
 from emoreason.errors import AssetError
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.model.voice import VoiceBatch, VoiceEncoder, hidden_states
+from emoreason.model.voice import VoiceBatch, VoiceEncoder, hidden_states, listen
 from emoreason.model.whisper import load_whisper_encoder, read_ctranslate2
 
 B, MELS, T, Q = 3, 8, 40, 4
@@ -36,7 +36,7 @@ def batch():
 
 def test_shapes_and_silence(voice, batch):
     out = voice(batch)
-    assert out.tokens.shape == (B, Q + 1, 32) and out.pooled.shape == (B, 64)
+    assert out.tokens.shape == (B, Q + 1, 32) and out.pooled.shape == (B, voice.pooled_width)
     assert out.mask.tolist() == [True, True, False]
     assert (out.tokens[2] == 0).all() and torch.isfinite(out.tokens).all()
 
@@ -50,8 +50,42 @@ def test_padding_changes_nothing(voice, batch):
 
 @pytest.mark.parametrize("part", ["mel", "prosody"])
 def test_every_input_is_live(voice, batch, part):
-    other = dataclasses.replace(batch, **{part: getattr(batch, part) * 0.5})
+    other = dataclasses.replace(batch, **{part: getattr(batch, part) * 0.5})  # contrast of the mel, not its level
     assert (voice(other).tokens[:2] - voice(batch).tokens[:2]).abs().max() > 1e-4
+
+
+def test_the_level_of_the_recording_changes_nothing(voice, batch):
+    louder = dataclasses.replace(batch, mel=batch.mel + 0.5)  # 20 dB
+    torch.testing.assert_close(voice(louder).tokens, voice(batch).tokens, atol=1e-4, rtol=1e-4)
+
+
+def test_pauses_are_not_pooled(voice, batch):
+    mel = torch.zeros(1, MELS, T)
+    mel[..., 16:32] = -1.0  # 40 dB
+    states, mask = listen(voice.encoder, mel, batch.mel_mask[:1])
+    assert states.shape == (1, 3, 10, 32)
+    assert mask[0].tolist() == [True] * 4 + [False] * 4 + [True] * 2
+
+
+def test_two_positions_make_one_and_padding_is_no_part_of_it(voice):
+    mel, mask = torch.randn(1, MELS, 12), torch.ones(1, 12, dtype=torch.bool)
+    mask[0, 10:] = False
+    mel[..., 0] = 9  # the loudest, so that its level is known
+    states, heard = listen(voice.encoder, mel, mask)
+    single, _ = hidden_states(voice.encoder, mel - 8, mask)
+    torch.testing.assert_close(states[0, :, 0], single[0, :, :2].mean(1))
+    torch.testing.assert_close(states[0, :, 2], single[0, :, 4])
+    assert heard.shape == (1, 3)
+
+
+def test_moments_make_channels_comparable(voice, batch):
+    states, mask = listen(voice.encoder, batch.mel, batch.mel_mask)
+    before = voice.pool_states(states, mask, batch.prosody).pooled
+    scale = torch.ones(3, 32)
+    scale[1, 7] = 100.0
+    voice.set_moments(torch.full((3, 32), 2.0) * scale, scale)
+    after = voice.pool_states((states + 2.0) * scale[:, None], mask, batch.prosody).pooled
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
 
 
 def test_gradient_reaches_every_layer_of_the_mix(voice, batch):
