@@ -215,3 +215,19 @@ TALK["bah"] = Tree(
         "test | 82784 | data/Videos/82784/Visite_2/c.mp4 | none",
     ],
 )
+
+TALK["emotionhallucer"] = Tree(
+    {
+        "questions.json": '[{"id": "q1", "pair": "p1", "media": "a.mp4", "question": "Does the man smile?", "answer": "yes"}, '
+        '{"id": "q2", "pair": "p1", "media": "a.mp4", "question": "Does the man frown?", "answer": "No"}, '
+        '{"id": "q3", "pair": "p2", "media": null, "question": "Is joy an emotion?", "answer": "yes"}, '
+        '{"id": "q4", "pair": "p2", "media": null, "question": "Is joy a colour?", "answer": "perhaps"}]',
+        "videos/a.mp4": CLIP,
+    },
+    [
+        "test | p1 | videos/a.mp4 | Does the man smile? yes of p1",
+        "test | p1 | videos/a.mp4 | Does the man frown? no of p1",
+        "test | p2 | - | Is joy an emotion? yes of p2",
+    ],
+    ["answer: Input should be 'yes' or 'no'"],
+)

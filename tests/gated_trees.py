@@ -68,6 +68,7 @@ def line(record: Record) -> str:
     said += [f"turn {record.target_turn} of {len(record.turns)}"] if record.turns and record.target_turn is not None else []
     said += [f"{c.effect}<-{c.cause}:{c.emotion}" for c in record.causes]
     said += [f"'{record.transcript}'"] if record.transcript else []
+    said += [f"{record.probe.question} {record.probe.answer} of {record.probe.pair}"] if record.probe else []
     said += [f"@{record.span.start_s:g}-{record.span.end_s:g}"] if record.span else []
     return " | ".join((record.split, record.group, _media(record), " ".join([*labels, *filter(None, said)])))
 

@@ -17,6 +17,7 @@ Roots = Annotated[
     list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
 ]
 Store = Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")]
+NoWords = Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A sample that had to be left out, or a warning, is a failure.")]
 
 
@@ -27,29 +28,45 @@ def data_validate(
     strict: Strict = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per data set.")] = False,
 ) -> int:
-    """Counts against the expected ones, labels, missing or damaged media, leaks across splits."""
-    failed = False
+    """Counts against the expected ones, labels, missing or damaged media, leaks across splits, and what several sets share."""
+    failed, records = False, []
     for name, loaded in _load_sets(recipes, root):
+        records += loaded.records
         report = loaded.report
         failed |= not report.ok or (strict and bool(report.failures or report.warnings))
         if as_json:
             print_line(json.dumps(report.to_dict(), ensure_ascii=False))
         else:
             print_validation(name, report)
-    return INPUT_FAILED if failed else 0
+    return INPUT_FAILED if _compare(recipes, records, strict) or failed else 0
+
+
+def _compare(names: list[str], records: list, strict: bool) -> bool:
+    """Whether the sets share more than they may; what they share goes to stderr."""
+    from emoreason.instructions.recipe import load_recipe
+    from emoreason.instructions.validate import compare_texts
+
+    errors, warnings = compare_texts([load_recipe(name) for name in names], records)
+    for kind, lines in (("warning", warnings), ("error", errors)):
+        for line in lines:
+            say(f"{kind}: {line}")
+    return bool(errors or (strict and warnings))
 
 
 @app.command("build")
 def data_build(
-    recipes: Recipes,
+    recipes: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN...", help="Names or files (.yaml).", show_default=False)],
     out: Annotated[Path, typer.Option(help="Records go to a folder per set below this one.")],
     root: Roots = None,
     strict: Strict = False,
 ) -> int:
-    """Write the records that pass, and failures.jsonl beside them; a set with errors is not written."""
+    """Write the records that pass, and failures.jsonl beside them; a set with errors is not written. Of a run, its mixtures."""
+    from emoreason.cli.train import build_mixtures, is_run
     from emoreason.instructions.store import write_records
 
     make_folder(out)
+    if len(recipes) == 1 and is_run(recipes[0]):
+        return build_mixtures(recipes[0], out, root)
     failed = False
     for name, loaded in _load_sets(recipes, root):
         report = loaded.report
@@ -72,7 +89,7 @@ def data_observe(
     store: Store = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many records of each set.")] = None,
     failures: Annotated[Path | None, typer.Option(help="Folder for a <set>.failures.jsonl each; else in the store.")] = None,
-    no_words: Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")] = False,
+    no_words: NoWords = False,
 ) -> int:
     """Measure faces, voices and words of all media. What was measured before is skipped, so an interrupted run goes on."""
     from emoreason.instructions.observe_all import default_store, jobs_of, observe_all
@@ -81,14 +98,17 @@ def data_observe(
     make_folder(failures or kept)
     failed = False
     for recipe, folder in _sets(recipes, root):
-        jobs = jobs_of(_records(recipe, folder)[:limit], folder, words=not no_words)
+        records, unread = _records(recipe, folder)
+        jobs = jobs_of(records[:limit], folder, words=not no_words)
         with progress(Console(stderr=True), recipe.name, show=True) as hook:
             lines = (failures or kept) / f"{recipe.name}.failures.jsonl"
             tally = observe_all(jobs, kept, workers, lines, lambda done, total, hook=hook: hook("observing", done, total))
+        with open(lines, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(failure.to_dict(), ensure_ascii=False) + "\n" for failure in unread)
         new, seconds = tally.files - tally.cached - tally.failed, max(tally.elapsed_s, 1e-3)
         speed = f"{tally.faces / seconds:.1f} faces/s, sound at {tally.sound_s / seconds:.1f} x real time"
         print(safe(f"{recipe.name}: {new} measured, {tally.cached} known, {tally.failed} failed; {speed}"))
-        failed |= bool(tally.failed)
+        failed |= bool(tally.failed or unread)
     return INPUT_FAILED if failed else 0
 
 
@@ -100,6 +120,7 @@ def data_preview(
     count: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 6,
     seed: Annotated[int, typer.Option(help="Another seed shows other records and wordings.")] = 0,
     store: Store = None,
+    no_words: NoWords = False,
 ) -> int:
     """Show what the model is shown and taught: frames, waveform, prompt, answers and where each sentence comes from."""
     import random
@@ -109,18 +130,27 @@ def data_preview(
     from emoreason.instructions.tasks import tasks_of
 
     make_folder(out)
+    failed, kept = False, store or default_store()
     for recipe, folder in _sets(recipes, root):
-        some = few(_records(recipe, folder), count, random.Random(seed))
+        records, unread = _records(recipe, folder)
+        some = few(records, count, random.Random(seed))
         path = out / f"{recipe.name}.html"
-        path.write_text(preview(some, folder, tasks_of(recipe), recipe.title, store or default_store(), seed), encoding="utf-8")
+        page = preview(some, folder, tasks_of(recipe), recipe.title, kept, seed, words=not no_words)
+        path.write_text(page, encoding="utf-8")
         print_paths([path])
-    return 0
+        failed |= bool(unread)
+    return INPUT_FAILED if failed else 0
 
 
-def _records(recipe, folder: Path) -> list:
+def _records(recipe, folder: Path) -> tuple[list, list]:
+    """(records, failures); the number of failures and the first go to stderr."""
     from emoreason.instructions.readers import Failure, read
 
-    return [item for item in read(recipe, folder) if not isinstance(item, Failure)]
+    items = list(read(recipe, folder))
+    unread = [item for item in items if isinstance(item, Failure)]
+    if unread:
+        say(f"{recipe.name}: {len(unread)} samples could not be read, the first: {unread[0].place}: {unread[0].reason}")
+    return [item for item in items if not isinstance(item, Failure)], unread
 
 
 def _load_sets(recipes: list[str], root: list[str] | None):

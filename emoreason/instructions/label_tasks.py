@@ -40,6 +40,7 @@ class Scheme:
     crosswalk: tuple[tuple[str, str | None], ...] = ()
 
     def label(self, record: Record) -> str | None:
+        """The record's label in this scheme; where people voted, the word with most votes, None in a tie."""
         return label_of(record, self.name)
 
     def meaning(self, word: str) -> str | None:
@@ -57,6 +58,7 @@ def shuffled(labels: Sequence[str], rng: random.Random) -> str:
 
 
 def closed(label: str | None, sentences: Sequence[Sentence] = (), **fields: Sequence[str]) -> str:
+    """The sentences, then the answer fields; `unclear` without a label. `fields`: `open_labels`, `aus`."""
     return answer_text(" ".join(sentence.text for sentence in sentences), "", label, **fields).replace("  ", " ")
 
 
@@ -214,6 +216,8 @@ class Compound:
 
 @dataclass(frozen=True)
 class ValenceArousal:
+    """Two numbers in -1..1, to two decimals, in a sentence of its own."""
+
     name = "valence_arousal"
     order = 2
 
@@ -278,3 +282,21 @@ class ProbeEmotion:
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         return yes_no_score(text, drawn(asked, self.name).answer.startswith("Yes"))
+
+
+@dataclass(frozen=True)
+class YesNo:
+    """The data set's own question. A pair is right when both its members are: see `Record.probe`."""
+
+    name = "yes_no"
+    order = 0
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        return record.probe is not None
+
+    def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
+        sentence = Sentence(text=f"{record.probe.answer.capitalize()}.", source="human")
+        return [Exchange(sanitize(record.probe.question), sentence.text, (sentence,))]
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        return yes_no_score(text, record.probe.answer == "yes")

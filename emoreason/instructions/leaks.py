@@ -1,8 +1,11 @@
-"""Leaks: what occurs in more than one split, by group (subject, speaker, dialogue) and by content of the media."""
+"""Leaks: what occurs in more than one split, by group (subject, speaker, dialogue), by content of the media, and by text."""
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import combinations
 from pathlib import Path
 
 from emoreason.errors import ConfigError
@@ -10,6 +13,7 @@ from emoreason.instructions.recipe import Leaks
 from emoreason.instructions.record import Record
 
 Progress = Callable[[str, float, float | None], None]
+LEAST_BYTES = 24  # of letters and digits: what is shorter ("What are you doing here?") is everybody's
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,52 @@ def apply_rule(records: list[Record], hashes: dict[str, str], rule: Leaks | None
         mine = order[record.split]
         (kept if all(best[content] == mine for content in contents(record, hashes)) else dropped).append(record)
     return kept, dropped
+
+
+# texts
+
+
+@dataclass(frozen=True)
+class SharedText:
+    """`count` passages are in split `here` of one data set and in the different split `there` of another; `share` is theirs of
+    the smaller of the two. `example` is one of them as first found."""
+
+    here: tuple[str, str]
+    there: tuple[str, str]
+    count: int
+    share: float
+    example: str
+
+
+def passages(record: Record) -> dict[str, str]:
+    """What is said in a record and its dialogue, and its explanation: letters and digits alone -> as written. Editions of one
+    text differ in case, spaces and marks. What has fewer than LEAST_BYTES is left out; a Chinese character has three."""
+    texts = [turn.text for turn in record.turns] + [sentence.text for sentence in record.explanation]
+    found = {}
+    for text in [*texts, record.transcript or ""]:
+        plain = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).lower())
+        if len(plain.encode()) >= LEAST_BYTES:
+            found[plain] = text
+    return found
+
+
+def without_texts_of(records: Iterable[Record], held_apart: Iterable[Record]) -> tuple[list[Record], list[Record]]:
+    """(kept, dropped): a record goes when any of its passages occurs in `held_apart`, whatever the data sets."""
+    known = {plain for record in held_apart for plain in passages(record)}
+    kept, dropped = [], []
+    for record in records:
+        (dropped if known & passages(record).keys() else kept).append(record)
+    return kept, dropped
+
+
+def shared_texts(records: Iterable[Record]) -> list[SharedText]:
+    """Passages that different data sets hold in different splits, for each such pair of splits."""
+    texts: dict[tuple[str, str], dict[str, str]] = {}
+    for record in records:
+        texts.setdefault((record.dataset, record.split), {}).update(passages(record))
+    found = []
+    for here, there in combinations(sorted(texts), 2):
+        if here[0] != there[0] and here[1] != there[1] and (both := sorted(texts[here].keys() & texts[there].keys())):
+            share = len(both) / min(len(texts[here]), len(texts[there]))
+            found.append(SharedText(here, there, len(both), share, texts[here][both[0]]))
+    return found

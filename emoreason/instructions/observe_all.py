@@ -12,11 +12,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 from emoreason import assets
 from emoreason.errors import AssetError, ConfigError, EnvironmentProblem
 from emoreason.instructions.record import Record
-from emoreason.media import Clip
+from emoreason.media import Clip, FrameSequence
 from emoreason.perception.landmarker import landmarkers_kept
 from emoreason.perception.observation import Observation, Words, WordSegment
 from emoreason.perception.observe import observe
@@ -26,15 +27,23 @@ from emoreason.perception.store import ObservationStore
 Roots = Path | Mapping[str, Path]  # one data set's root, or of each data set by name for records put together from several
 Progress = Callable[[int, int], None]  # files done, files in all
 
+Kind = Literal["video", "picture", "sound"]
+
 _CHUNK = 32  # files handed to a process at a time: networks are made once a chunk
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to be measured, and how."""
+    """One clip to be measured, and how: a file, or `frames` of a film at `frame_rate`, whose folder is `path`."""
 
     path: str
     settings: PerceptionSettings
+    frames: tuple[str, ...] = ()
+    frame_rate: float | None = None
+
+    def clip(self) -> Clip:
+        """Opens it. Raises MediaError."""
+        return FrameSequence(self.frames, self.frame_rate) if self.frames else Clip(self.path)
 
 
 @dataclass(frozen=True)
@@ -89,11 +98,17 @@ def data_store(folder: Path) -> ObservationStore:
     return ObservationStore(folder, limit_bytes=None)
 
 
-def settings_of(record: Record, words: bool = True) -> PerceptionSettings:
-    """How the media of a record are measured. `words=False` for sets whose speech says nothing, or is transcribed already."""
-    return PerceptionSettings(
-        cropped_faces=True if record.cropped_face else None, words=words and record.transcript is None, language=record.language
-    )
+def settings_of(record: Record, words: bool = True, kind: Kind = "video") -> PerceptionSettings:
+    """How a clip of a record is measured. What does not concern its kind is left at the default, so that a picture or a sound is
+    measured once, whatever it is put together with.
+
+    Speech is transcribed unless the record has a transcript or the recipe says `transcribe: false`, and `words` allows it.
+    """
+    crop = True if record.cropped_face and kind != "sound" else None
+    if kind == "picture":
+        return PerceptionSettings(cropped_faces=crop, words=False)
+    wanted = words and record.transcribe and record.transcript is None
+    return PerceptionSettings(cropped_faces=crop, words=wanted, language=record.language)
 
 
 def files_of(record: Record, roots: Roots) -> list[Path]:
@@ -101,6 +116,27 @@ def files_of(record: Record, roots: Roots) -> list[Path]:
     media = record.media
     paths = [media.video, media.image, *media.frames, media.audio] if media else []
     return [_located(path, roots) for path in dict.fromkeys(paths) if path]
+
+
+def sound_of(record: Record, roots: Roots) -> Path | None:
+    """The file that a record is heard in: its sound where that is a file of its own, else its video. None: pictures or words."""
+    path = record.media and (record.media.audio or record.media.video)
+    return _located(path, roots) if path else None
+
+
+def clip_jobs(record: Record, roots: Roots, words: bool = True) -> list[Job]:
+    """What is measured of a record: pictures first, sound last. Frames are one clip; a single one is a picture."""
+    media = record.media
+    if media is None:
+        return []
+    frames = [str(_located(path, roots)) for path in media.frames]
+    jobs = [Job(str(_located(media.video, roots)), settings_of(record, words, "video"))] if media.video else []
+    for path in (media.image, *(media.frames if len(frames) == 1 else ())):
+        jobs += [Job(str(_located(path, roots)), settings_of(record, words, "picture"))] if path else []
+    if len(frames) > 1:
+        jobs.append(Job(str(Path(frames[0]).parent), settings_of(record, words, "picture"), tuple(frames), media.frame_rate))
+    jobs += [Job(str(_located(media.audio, roots)), settings_of(record, words, "sound"))] if media.audio else []
+    return jobs
 
 
 def _located(path: str, roots: Roots) -> Path:
@@ -113,31 +149,22 @@ def _located(path: str, roots: Roots) -> Path:
 
 
 def jobs_of(records: Iterable[Record], roots: Roots, words: bool = True) -> list[Job]:
-    """Each file once: utterances of one video share its observation."""
-    jobs = {}
-    for record in records:
-        settings = settings_of(record, words)
-        for path in files_of(record, roots):
-            jobs.setdefault((str(path), settings), Job(str(path), settings))
-    return list(jobs.values())
+    """Each clip once: utterances of one video share its observation."""
+    return list(dict.fromkeys(job for record in records for job in clip_jobs(record, roots, words)))
 
 
 def find(record: Record, roots: Roots, store: ObservationStore, words: bool = True) -> Observation | None:
-    """The stored observation of a record. Sound from a file of its own is joined to the pictures; of several pictures (a
-    sequence) it is that of the last, which shows what the label says. A transcript that the data set gives counts as its words.
-    None if a file was not measured or cannot be read.
+    """The stored observation of a record. Sound from a file of its own is joined to the pictures. A transcript that the data set
+    gives counts as its words. None if a clip was not measured or cannot be read.
     """
-    settings, media = settings_of(record, words).to_dict(), record.media
-    if media is None:
+    found = []
+    for job in clip_jobs(record, roots, words):
+        if not all(Path(path).is_file() for path in job.frames or (job.path,)):
+            return None
+        found.append(store.find(job.clip().source, job.settings.to_dict()))
+    if not found or None in found:
         return None
-    shown = media.video or media.image or (media.frames[-1] if media.frames else None)
-    wanted = [_located(path, roots) for path in (shown, media.audio) if path]
-    if not all(path.is_file() for path in wanted):
-        return None
-    found = [store.find(Clip(path).source, settings) for path in wanted]
-    if None in found:
-        return None
-    observation = found[0] if len(found) == 1 else joined(*found)
+    observation = found[0] if len(found) == 1 else joined(found[0], found[-1])
     return observation if record.transcript is None else told(observation, record)
 
 
@@ -206,7 +233,7 @@ def _measure_chunk(jobs: list[Job], store: Path) -> list[Measured | Unread]:
 
 def _measure(job: Job, store: ObservationStore) -> Measured | Unread:
     try:
-        clip = Clip(job.path)
+        clip = job.clip()
         if store.find(clip.source, job.settings.to_dict()) is not None:
             return Measured(job.path, cached=True)
         observation = observe(clip, job.settings, store)

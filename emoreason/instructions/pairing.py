@@ -20,6 +20,7 @@ from emoreason.labels.emotions import COMPOUNDS, EMOTIONS
 SCHEME = "emoreason"  # canonical emotions: schemes of different data sets meet in them only
 FACE_SCHEME, VOICE_SCHEME = "emoreason.face", "emoreason.voice"  # what one modality of a synthetic record shows by itself
 MIXED = "mixed"
+MORPH_FPS = 2.0  # pictures a second of a sequence that is put together from neutral to peak
 
 Emotion = Callable[[Record], str | None]  # canonical emotion of a record: a recipe's crosswalk
 Input = Literal["face", "voice", "words", "evidence"]
@@ -86,7 +87,7 @@ def _pair(face: Record, voice: Record, labels: list[ClosedLabel], own: tuple[str
         split=face.split,
         group=f"{face.group}+{voice.group}",
         licence="; ".join(dict.fromkeys((face.licence, voice.licence))),
-        media=Media(image=picture.image, video=picture.video, frames=picture.frames, audio=sound),
+        media=picture.model_copy(update={"audio": sound}),
         person=face.person,
         cropped_face=face.cropped_face,
         labels=[*labels, *own_labels],
@@ -99,7 +100,7 @@ def _pair(face: Record, voice: Record, labels: list[ClosedLabel], own: tuple[str
 
 def _prefixed(media: Media, dataset: str) -> Media:
     paths = {name: f"{dataset}/{path}" for name in ("video", "image", "audio") if (path := getattr(media, name))}
-    return Media(**paths, frames=[f"{dataset}/{path}" for path in media.frames])
+    return Media(**paths, frames=[f"{dataset}/{path}" for path in media.frames], frame_rate=media.frame_rate)
 
 
 # blends
@@ -168,7 +169,8 @@ def neutral_to_peak(
         if emotion(records[0]) == "neutral" != emotion(records[-1]):
             frames = [record.media.image for record in records]
             made_of = [record.id for record in records]
-            yield records[-1].model_copy(update={"id": f"{key}:sequence", "media": Media(frames=frames), "synthetic": made_of})
+            media = Media(frames=frames, frame_rate=MORPH_FPS)
+            yield records[-1].model_copy(update={"id": f"{key}:sequence", "media": media, "synthetic": made_of})
 
 
 # dropout

@@ -22,7 +22,7 @@ from PIL import Image
 
 from emoreason.errors import EmoReasonError
 from emoreason.instructions.conversation import Conversation, converse, passages
-from emoreason.instructions.observe_all import Roots, data_store, files_of, find, jobs_of, observe_all
+from emoreason.instructions.observe_all import Roots, clip_jobs, data_store, find, jobs_of, observe_all
 from emoreason.instructions.record import Record
 from emoreason.instructions.tasks import Task
 from emoreason.media import Clip
@@ -61,9 +61,9 @@ def show(conversation: Conversation, roots: Roots) -> Shown:
     pictures: list[Picture] = []
     wave: tuple[float, ...] = ()
     problems, segment, seconds = [], conversation.segment, 0.0
-    for path in files_of(conversation.record, roots):
+    for job in clip_jobs(conversation.record, roots):
         try:
-            clip = Clip(path)
+            clip = job.clip()
             end_s = min(segment.end_s, clip.duration_s) if segment.end_s > segment.start_s else clip.duration_s
             if clip.has_video and len(pictures) < MOST_FRAMES:
                 pictures += _pictures(clip, segment.start_s, end_s)
@@ -86,12 +86,17 @@ def few(records: Sequence[Record], count: int, rng: random.Random) -> list[Recor
     return sorted(taken, key=lambda record: places[record.id])
 
 
-def preview(records: Sequence[Record], roots: Roots, tasks: Mapping[str, Task], title: str, store: Path, seed: int = 0) -> str:
-    """The page of `records`, measured now if they were not yet. Records that no task asks about are left out."""
-    observe_all(jobs_of(records, roots), store, workers=1)
+def preview(
+    records: Sequence[Record], roots: Roots, tasks: Mapping[str, Task], title: str, store: Path, seed: int = 0, words: bool = True
+) -> str:
+    """The page of `records`, measured now if they were not yet. Records that no task asks about are left out.
+
+    `words=False` transcribes nothing, as `data observe --no-words` does, and finds what that has measured.
+    """
+    observe_all(jobs_of(records, roots, words), store, workers=1)
     kept, shown = data_store(store), []
     for record in records:
-        made = converse(record, find(record, roots, kept), tasks, random.Random(f"{seed} {record.id}"))
+        made = converse(record, find(record, roots, kept, words), tasks, random.Random(f"{seed} {record.id}"))
         shown += [show(made, roots)] if made is not None else []
     return page(shown, title)
 

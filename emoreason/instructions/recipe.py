@@ -39,7 +39,7 @@ class Strict(BaseModel):
 class Join(Strict):
     """Columns of a table are added to each file: `key` is made from the file's columns, `on` from the table's.
 
-    `columns` names them where the table has no header.
+    `columns` names them where the table has no header. With `optional` a file that the table does not list has empty columns.
     """
 
     table: str
@@ -47,6 +47,7 @@ class Join(Strict):
     on: str
     columns: list[Text] | None = None
     delimiter: str | None = None
+    optional: bool = False
 
 
 class Files(Strict):
@@ -138,7 +139,8 @@ class ActionUnits(Strict):
     """`columns`, a regular expression whose group is the unit's number, or `text` such as "R12+14" or "4_7_17", or `pairs`.
 
     `pairs` is text of numbers, unit and intensity in turn, where intensity 0 is "present, not graded" (CK+). `scale` is the
-    largest intensity (1: presence only), `present_from` the smallest value that counts as present.
+    largest intensity (1: presence only), `present_from` the smallest value that counts as present. `at_rest`, column -> values,
+    tells of which rows it is known that the face does nothing: every unit of `columns` is absent there.
     """
 
     columns: Pattern | None = None
@@ -146,12 +148,21 @@ class ActionUnits(Strict):
     pairs: str | None = None
     scale: float = Field(1, gt=0)
     present_from: float = 1
+    at_rest: dict[str, list[Text]] = {}
 
     @model_validator(mode="after")
     def _one(self) -> "ActionUnits":
         if [self.columns, self.text, self.pairs].count(None) != 2:
             raise ValueError("give one of `columns`, `text` and `pairs`")
         return self
+
+
+class Probed(Strict):
+    """Templates of a yes/no question, its answer ("yes" or "no"), and what pairs it with its opposite."""
+
+    question: str
+    answer: str
+    pair: str | None = None
 
 
 class Fields(Strict):
@@ -174,12 +185,20 @@ class Fields(Strict):
     person: str | None = None
     explanation: str | None = None
     explanation_source: Literal["human", "model"] = "human"
+    probe: Probed | None = None
     start_s: str | None = None
     end_s: str | None = None
     image: str | list[str] | None = None
     video: str | list[str] | None = None
     audio: str | list[str] | None = None
     frames: str | None = None
+    frame_rate: float | None = Field(None, gt=0)  # pictures a second
+
+    @model_validator(mode="after")
+    def _timed(self) -> "Fields":
+        if self.frames and self.frame_rate is None:
+            raise ValueError("`frames` stand for a film: say with `frame_rate` how many there are a second")
+        return self
 
 
 class Splits(Strict):
@@ -226,10 +245,14 @@ class Scheme(Strict):
 
 
 class Leaks(Strict):
-    """What is allowed across splits, and why. Of identical media only the copy in the split named first stays."""
+    """What is allowed across splits, and why. Of identical media only the copy in the split named first stays.
+
+    `texts: allowed`: what is said here may occur in other splits of other sets. Mixtures drop it from training in any case.
+    """
 
     identical_media: list[Text] | None = None
     groups: Literal["allowed"] | None = None
+    texts: Literal["allowed"] | None = None
     why: str
 
 
@@ -260,6 +283,7 @@ class Recipe(Strict):
     expected: dict[Text, int] = {}
     leaks: Leaks | None = None
     media_optional: bool = False  # the labels are of use without the media, too (dialogue text)
+    transcribe: bool = True  # false: what is said tells nothing (the same few sentences in every emotion)
     unsure: list[str] = []
 
     @model_validator(mode="after")
@@ -301,6 +325,8 @@ def _explain(error: ValidationError) -> str:
 
 def _keys(place: list[str]) -> list[str]:
     """Keys of the model at `place`; the parts are named after the classes."""
-    nested = {"fields": Fields, "votes": Votes, "action_units": ActionUnits, "splits": Splits, "scheme": Scheme, "leaks": Leaks,
-              "join": Join, "files": Files, "table": Table, "frames": Frames, "dialogue": Dialogue, "json": Json}
+    nested = {
+        "fields": Fields, "votes": Votes, "probe": Probed, "action_units": ActionUnits, "splits": Splits, "scheme": Scheme,
+        "leaks": Leaks, "join": Join, "files": Files, "table": Table, "frames": Frames, "dialogue": Dialogue, "json": Json,
+    }  # fmt: skip
     return list((nested[place[-1]] if place else Recipe).model_fields)

@@ -20,12 +20,20 @@ class Part(BaseModel):
 
 
 class Media(Part):
-    """Paths relative to the recipe's root, with forward slashes. `frames`: a folder or list of pictures stands for the video."""
+    """Paths relative to the recipe's root, with forward slashes. `frames`: pictures that stand for the video, in their order,
+    `frame_rate` of them a second."""
 
     video: str | None = None
     image: str | None = None
     audio: str | None = None
     frames: list[str] = []
+    frame_rate: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _timed(self) -> "Media":
+        if len(self.frames) > 1 and self.frame_rate is None:
+            raise ValueError(f"{len(self.frames)} frames without a frame_rate: how many of them are there a second?")
+        return self
 
 
 class Span(Part):
@@ -100,6 +108,15 @@ class Sentence(Part):
     source: Provenance
 
 
+class Probe(Part):
+    """A question of the data set's own, to be answered with yes or no. `pair` is shared by a true statement and its made-up twin:
+    only both right count."""
+
+    question: str = Field(min_length=1)
+    answer: Literal["yes", "no"]
+    pair: str | None = None
+
+
 class Record(Part):
     """`id` is unique within its data set; `group` is the subject, speaker or dialogue that must not be split."""
 
@@ -121,17 +138,19 @@ class Record(Part):
     arousal: Polar | None = None
     action_units: list[AuLabel] = []
     transcript: str | None = None
+    transcribe: bool = True  # whether speech without a transcript is put into words
     language: str | None = None
     turns: list[Turn] = []
     target_turn: int | None = None  # the turn that the labels are about
     causes: list[Cause] = []
     explanation: list[Sentence] = []
+    probe: Probe | None = None
     synthetic: list[str] = []  # ids of the records this one was put together from
 
     @model_validator(mode="after")
     def _consistent(self) -> "Record":
-        if self.media is None and not self.turns and not self.transcript and not self.explanation:
-            raise ValueError(f"record {self.id}: neither media nor words nor an explanation")
+        if not (self.media or self.turns or self.transcript or self.explanation or self.probe):
+            raise ValueError(f"record {self.id}: neither media nor words nor an explanation nor a question")
         indices = [i for cause in self.causes for i in (cause.effect, cause.cause)]
         indices += [] if self.target_turn is None else [self.target_turn]
         if indices and max(indices) >= len(self.turns):

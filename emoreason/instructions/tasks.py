@@ -49,7 +49,7 @@ def tasks_for(scheme: str, labels: Sequence[str], crosswalk: Mapping[str, str | 
         label_tasks.OpenVocabulary(scheme_of), label_tasks.ActionUnits(scheme_of),
         label_tasks.Sentiment(), label_tasks.Compound(), label_tasks.ValenceArousal(), label_tasks.Causes(),
         measured_tasks.ModalityLimited(scheme_of), measured_tasks.WhyNot(scheme_of),
-        measured_tasks.ProbeUnit(), label_tasks.ProbeEmotion(scheme_of),
+        measured_tasks.ProbeUnit(), label_tasks.ProbeEmotion(scheme_of), label_tasks.YesNo(),
     ]  # fmt: skip
     return {task.name: task for task in made}
 

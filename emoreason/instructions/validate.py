@@ -1,20 +1,21 @@
 """Validation of a data set against its recipe: counts, labels, media, leaks. Says what it found; decides with `ok`."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from emoreason.errors import ConfigError, EmoReasonError
-from emoreason.instructions.leaks import Leak, apply_rule, find_leaks, hash_media, media_paths
+from emoreason.instructions.leaks import Leak, apply_rule, find_leaks, hash_media, media_paths, shared_texts
 from emoreason.instructions.readers import Failure, read
 from emoreason.instructions.recipe import Recipe
 from emoreason.instructions.record import Record
 from emoreason.media import Clip
 
 Progress = Callable[[str, float, float | None], None]
+STOCK = 0.01  # of the passages of a split
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -151,6 +152,23 @@ def _warnings(recipe: Recipe, found: dict[str, int], failures: list[Failure], le
     if shared and recipe.leaks and recipe.leaks.groups == "allowed":
         warnings.append(f"{shared} groups are in several splits, allowed by the recipe: {recipe.leaks.why}")
     return warnings
+
+
+def compare_texts(recipes: Sequence[Recipe], records: Iterable[Record]) -> tuple[list[str], list[str]]:
+    """(errors, warnings) about what several data sets say in different splits; see `leaks.shared_texts`.
+
+    Up to STOCK of a split may be stock phrases; more is an error, unless the recipe of one of the two allows it.
+    """
+    rules = {recipe.name: recipe.leaks for recipe in recipes if recipe.leaks and recipe.leaks.texts == "allowed"}
+    errors, warnings = [], []
+    for shared in shared_texts(records):
+        rule = rules.get(shared.here[0]) or rules.get(shared.there[0])
+        line = f"{'/'.join(shared.here)} and {'/'.join(shared.there)} share {shared.count} passages, such as '{shared.example}'"
+        if rule or shared.share <= STOCK:
+            warnings.append(f"{line}, allowed by a recipe: {rule.why}" if rule else line)
+        else:
+            errors.append(f"{line}; train on one of them only, or state a rule under `leaks`")
+    return errors, warnings
 
 
 def data_root(recipe: Recipe, roots: dict[str, Path], data: str | None) -> Path:

@@ -13,11 +13,13 @@ from emoreason.media.errors import (
     TruncatedFile,
     UnsupportedCodec,
 )
+from emoreason.media.sequence import FrameSequence
 from emoreason.media.source import Source
 
 __all__ = [
     "Clip",
     "Frame",
+    "FrameSequence",
     "MediaError",
     "MissingFile",
     "NoAudio",

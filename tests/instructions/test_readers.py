@@ -12,6 +12,7 @@ from emoreason.instructions.recipe import Recipe
 
 SCHEME = {"name": "toy", "labels": ["joy", "grief", "rage"], "words": {"1": "joy", "2": "grief"}}
 TABLE = {"kind": "table", "tables": {"train": "a.csv"}}
+FRAMES = {"id": "{id}", "group": "{id}", "frames": "clips/{id}/*.jpg", "frame_rate": 30}
 
 
 def recipe(reader: dict, fields: dict, **more) -> Recipe:
@@ -205,8 +206,8 @@ def test_frames_of_a_folder(tmp_path):
     put(tmp_path, "a.csv", "id\na\nb\n")
     for n in (2, 1):
         put(tmp_path, f"clips/a/{n:03d}.jpg")
-    records, failures = both(tmp_path, recipe(TABLE, {"id": "{id}", "group": "{id}", "frames": "clips/{id}/*.jpg"}))
-    assert records[0].media.frames == ["clips/a/001.jpg", "clips/a/002.jpg"]
+    records, failures = both(tmp_path, recipe(TABLE, FRAMES))
+    assert records[0].media.frames == ["clips/a/001.jpg", "clips/a/002.jpg"] and records[0].media.frame_rate == 30
     assert "no frames at clips/b" in failures[0].reason
 
 
@@ -347,6 +348,23 @@ def test_a_file_of_another_layout_is_named(tmp_path, layout):
     reader = {"kind": "dialogue", "layout": layout, "tables": {"train": "a.json"}}
     with pytest.raises(ConfigError, match=f"a.json: not in the layout '{layout}'"):
         list(read(recipe(reader, {"id": "{dialogue}_{index}", "group": "{dialogue}"}), tmp_path))
+
+
+def test_faces_at_rest_show_no_unit_and_the_table_need_not_list_them(tmp_path):
+    for name in ("peak/S1_9.png", "calm/S1_1.png", "calm/S2_1.png"):
+        put(tmp_path, name)
+    put(tmp_path, "au.csv", "who,AU1,AU12\nS1,1,0\n")
+    join = {"table": "au.csv", "key": "{who}", "on": "{who}", "optional": True}
+    files = {"kind": "files", "pattern": r"(?P<phase>\w+)/(?P<who>S\d)_(?P<n>\d)\.png", "join": join}
+    units = {"columns": r"AU(\d+)", "at_rest": {"phase": ["calm"]}}
+    fields = {"id": "{who}_{n}", "group": "{who}", "image": "{path}", "action_units": units}
+    records, failures = both(tmp_path, recipe(files, fields, splits={"rest": "train"}))
+    assert not failures
+    coded = {record.id: [(unit.au, unit.present) for unit in record.action_units] for record in records}
+    absent = [("AU01", False), ("AU12", False)]
+    assert coded == {"S1_9": [("AU01", True), ("AU12", False)], "S1_1": absent, "S2_1": absent}
+    strict = recipe(files | {"join": join | {"optional": False}}, fields, splits={"rest": "train"})
+    assert "'S2' is not in au.csv" in both(tmp_path, strict)[1][0].reason
 
 
 def test_a_joined_table_without_its_column_is_named(tmp_path):

@@ -58,6 +58,7 @@ def test_the_sets_at_hand_have_recipes(name):
         ("reader.patern", "x", "no key 'reader.files.patern'; did you mean 'pattern'"),
         ("splits.member", {}, "no key 'splits.member'; did you mean 'members'"),
         ("fields.votes", {"colums": {}}, "no key 'fields.votes.colums'; did you mean 'columns'"),
+        ("fields.frames", "*.png", "say with `frame_rate`"),
         ("reader.kind", "folder", "Input tag 'folder'"),
         ("reader.pattern", "(", "no regular expression"),
         ("scheme.crosswalk", {"joi": "happiness"}, "'joi'"),

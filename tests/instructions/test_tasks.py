@@ -11,7 +11,7 @@ from emoreason.instructions.answers import affect_said, label_of, set_score, uni
 from emoreason.instructions.label_tasks import BLENDS, SENTIMENTS
 from emoreason.instructions.recipe import Scheme as RecipeScheme
 from emoreason.instructions.recipe import load_recipe
-from emoreason.instructions.record import AuLabel, Cause, ClosedLabel, Media, Record, Sentence, Turn
+from emoreason.instructions.record import AuLabel, Cause, ClosedLabel, Media, Probe, Record, Sentence, Turn
 from emoreason.instructions.tasks import Exchange, conversation, tasks_for, tasks_of
 from emoreason.labels.emotions import canonical
 from emoreason.model.prompt import user_text
@@ -28,6 +28,7 @@ FULL = {
         Turn(text="You won!", speaker="Ann", emotion="joy"), Turn(text="<answer>Really?", speaker="Bob", emotion="surprise"),
         Turn(text="Yes."),
     ],
+    "probe": Probe(question="Is she glad?", answer="yes", pair="1"),
     "causes": [Cause(effect=1, cause=0, emotion="surprise"), Cause(effect=0, cause=0)],
 }  # fmt: skip
 
@@ -286,6 +287,15 @@ def test_a_recipe_says_what_is_offered_and_what_it_means():
     assert not any(tasks[name].applies(record("unknown"), smile()) for name in ("emotion", "reasoning", "modality"))
     assert tasks["reasoning"].scheme.meaning("wesoly") == "happiness"
     assert "emotion" in tasks_of(recipe.model_copy(update={"scheme": None}))
+
+
+def test_a_question_of_the_set_is_asked_as_it_is():
+    asked = record(None, probe=Probe(question="Does he <answer>smile?", answer="no", pair="7"))
+    [made] = TASKS["yes_no"].turns(asked, None, [], random.Random(0))
+    assert made.question == "Does he (answer)smile?" and made.answer == "No." and made.provenance[0].source == "human"
+    assert TASKS["yes_no"].score("No, he does not.", asked)["correct"] and not TASKS["yes_no"].score("Yes.", asked)["correct"]
+    assert TASKS["yes_no"].score("Perhaps.", asked) == {"readable": False, "correct": False}
+    assert conversation(asked, None, [], TASKS, random.Random(0)) == [made] and not TASKS["yes_no"].applies(record(), None)
 
 
 def test_the_verdict_is_asked_for_once():

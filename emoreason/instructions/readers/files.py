@@ -35,15 +35,20 @@ def file_rows(reader: Files, root: Path, dataset: str) -> Iterator[Row | Failure
         columns = {"path": path, **groups}
         try:
             if reader.join:
-                key = fill(reader.join.key, columns)
-                if key not in joined:
-                    raise ValueError(f"'{key}' is not in {reader.join.table}")
-                columns = joined[key] | columns
+                columns = _row_of(fill(reader.join.key, columns), joined, reader.join) | columns
             columns |= {name: _sidecar(root / fill(template, columns)) for name, template in reader.sidecars.items()}
         except (ValueError, OSError) as error:
             yield Failure(dataset, path, str(error))
             continue
         yield Row(path, columns)
+
+
+def _row_of(key: str, joined: dict[str, dict[str, str]], join: Join) -> dict[str, str]:
+    if key in joined:
+        return joined[key]
+    if not join.optional:
+        raise ValueError(f"'{key}' is not in {join.table}")
+    return dict.fromkeys(next(iter(joined.values()), {}), "")
 
 
 def _joined(join: Join, root: Path) -> dict[str, dict[str, str]]:

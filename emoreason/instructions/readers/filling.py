@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from emoreason.instructions.readers.row import Row, fill, seconds
-from emoreason.instructions.recipe import ActionUnits, Recipe, Scheme, Splits, Votes
-from emoreason.instructions.record import AuLabel, ClosedLabel, Media, Record, Sentence, Span, Turn
+from emoreason.instructions.recipe import ActionUnits, Probed, Recipe, Scheme, Splits, Votes
+from emoreason.instructions.record import AuLabel, ClosedLabel, Media, Probe, Record, Sentence, Span, Turn
 
 _CODED = re.compile(r"([LR])?(?:AU)?(\d{1,2})([A-E])?", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])")
@@ -52,10 +52,12 @@ def record_of(row: Row, recipe: Recipe, root: Path) -> Record:
         arousal=number("arousal"),
         action_units=_units(fields.action_units, columns, recipe.missing) if fields.action_units else [],
         transcript=text(fields.transcript),
+        transcribe=recipe.transcribe,
         language=text(fields.language),
         turns=[_turn(turn, scheme) for turn in row.turns],
         target_turn=row.target_turn,
         causes=[c.model_copy(update={"emotion": _known(c.emotion, scheme)}) if c.emotion else c for c in row.causes],
+        probe=_probe(fields.probe, columns) if fields.probe else None,
         explanation=[
             Sentence(text=sentence.strip(), source=fields.explanation_source)
             for sentence in _SENTENCE_END.split(text(fields.explanation) or "")
@@ -66,6 +68,11 @@ def record_of(row: Row, recipe: Recipe, root: Path) -> Record:
 
 def _absent(what: str) -> str:
     raise ValueError(f"the {what} is empty")
+
+
+def _probe(probe: Probed, columns: dict[str, str]) -> Probe:
+    pair = fill(probe.pair, columns) if probe.pair else None
+    return Probe(question=fill(probe.question, columns), answer=fill(probe.answer, columns), pair=pair)
 
 
 def _polar(value: float, span: tuple[float, float]) -> float:
@@ -132,10 +139,12 @@ def _units(coding: ActionUnits, columns: dict[str, str], missing: list[str]) -> 
         return _units_in(fill(coding.text, columns), missing)
     if coding.pairs:
         return _units_of(fill(coding.pairs, columns).split(), coding.scale)
-    units = []
+    units, rest = [], any(columns.get(column, "").strip() in values for column, values in coding.at_rest.items())
     for column, cell in columns.items():
         match = re.fullmatch(coding.columns, column)
-        if match and cell.strip() not in missing:
+        if match and rest:
+            units.append(AuLabel(au=f"AU{int(match[1]):02d}", present=False))
+        elif match and cell.strip() not in missing:
             value = float(cell)
             intensity = min(value / coding.scale, 1) if coding.scale > 1 else None
             units.append(AuLabel(au=f"AU{int(match[1]):02d}", present=value >= coding.present_from, intensity=intensity))
@@ -179,7 +188,7 @@ def _media(recipe: Recipe, columns: dict[str, str], root: Path) -> Media | None:
     for kind in ("image", "video", "audio"):
         template = getattr(fields, kind)
         candidates = [fill(one, columns) for one in ([template] if isinstance(template, str) else template or ())]
-        there = next((path for path in candidates if (root / path).exists()), None)
+        there = next((path for path in candidates if (root / path).is_file()), None)
         if there or (candidates and not recipe.media_optional):
             paths[kind] = there or candidates[0]
     if fields.frames:
@@ -187,7 +196,7 @@ def _media(recipe: Recipe, columns: dict[str, str], root: Path) -> Media | None:
         paths["frames"] = [path.relative_to(root).as_posix() for path in sorted(root.glob(pattern), key=_natural)]
         if not paths["frames"] and not recipe.media_optional:
             raise ValueError(f"no frames at {pattern}")
-    return Media(**paths) if any(paths.values()) else None
+    return Media(**paths, frame_rate=fields.frame_rate) if any(paths.values()) else None
 
 
 def _turn(turn: Turn, scheme: Scheme | None) -> Turn:
