@@ -30,6 +30,12 @@ def evaluate(
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Hold two result folders of one suite against each other.")
     ] = None,
+    audit: Annotated[
+        str | None, typer.Option(help="Instead of scores: modality, degradation, subgroups, injection (comma separated).")
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="For --audit subgroups: a table with an id and its groups, which are never guessed.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per suite.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of unexpected errors.")] = False,
@@ -43,6 +49,10 @@ def evaluate(
         from emoreason.config import names
 
         raise typer.BadParameter(f"name a suite or a suite file; shipped: {', '.join(names('suites'))}")
+    if audit is not None:
+        from emoreason.cli.audit import run_audits
+
+        return run_audits(audit, suites, model, _roots(root), out, limit, store, groups, as_json, quiet, debug)
     return _evaluate(suites, model, _roots(root), out, limit, store, restart, as_json, quiet, debug)
 
 
