@@ -16,6 +16,7 @@ from emoreason.evaluation.page.document import number
 from emoreason.report.page import sheet
 from emoreason.report.page.marks import element, text
 
+HEADINGS = {"face": "Face found", "target": "Obeyed", "structure": "Same frame"}
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 300, 130, 36, 34, 8  # px of a curve's plot and the room around it
 
 
@@ -42,7 +43,7 @@ def curve_svg(name: str, found: Sequence[Outcome]) -> Markup:
     for place, one in enumerate(found, 1):
         interval = one.worse.interval
         points.append((place, one.accuracy, interval and tuple(one.intact + bound for bound in interval)))
-    step = (WIDTH - 24) / max(len(found), 1)
+    step = (WIDTH - 40) / max(len(found), 1)
     drawn = [element("path", class_="grid", d=f"M{LEFT} {_y(v)}H{LEFT + WIDTH}") for v in (0, 0.5, 1)]
     drawn += [text(f"{value:g}", x=LEFT - 6, y=_y(value) + 4, class_="tick end") for value in (0, 0.5, 1)]
     places = [LEFT + 12 + step * place for place, _, _ in points]
@@ -79,5 +80,5 @@ def signed(value: float | None) -> str:
 def _template() -> jinja2.Template:
     environment = sheet.environment("emoreason.evaluation.audits", "")
     environment.filters |= {"number": number, "signed": signed}
-    environment.globals |= {"bar": charts.bar_svg}
+    environment.globals |= {"bar": charts.bar_svg, "headings": HEADINGS}
     return environment.get_template("audit.html.j2")
