@@ -1,0 +1,247 @@
+"""Faces as stage 0 reads them: one memory-mapped file per data set, with crops, meshes, signals and labels of every picture.
+
+Letters: N pictures, S crop side (`CANVAS`), E emotions, A action units.
+
+Crops are a little larger than what the encoder sees, at the same scale: the middle of a canvas is exactly the crop that
+`model.segment_input` cuts, and the rest is there for augmentation to move in. They are kept for training only, in a folder
+the caller chooses; nothing else in the package stores faces.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.leaks import apply_rule, hash_media
+from emoreason.instructions.observe_all import data_store, files_of, find
+from emoreason.instructions.readers import Failure, read
+from emoreason.instructions.recipe import Recipe, load_recipe
+from emoreason.instructions.record import Record
+from emoreason.labels.action_units import ACTION_UNITS, AUS
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.media import Clip
+from emoreason.model.segment_input import WHOLE_PICTURE
+from emoreason.perception.observation import Person
+from emoreason.perception.regions import aligned_crop, crop_matrix
+
+SIDE, MARGIN = 48, 0.1  # of the crop the encoder sees: FaceConfig.image_size and FaceConfig.margin
+CANVAS = 72  # pixels: the same crop with 12 more on every side
+OUTSIDE = 128  # grey beyond the picture, as in perception.regions.aligned_crop
+FOLDS = 5
+HELD_APART = 4  # this fold of subjects is never trained on by the shipped weights
+_CHUNK = 512  # pictures per part file
+_SPLITS = ("train", "valid", "test")
+
+Progress = Callable[[str, int, int], None]  # data set, pictures done, pictures in all
+
+
+@dataclass(frozen=True)
+class Faces:
+    """`arrays` share their first axis N:
+
+    crops uint8 [N, S, S] luma; landmarks float16 [N, 478, 3] in units of the encoder's crop; blendshapes float16 [N, 52];
+    pose [N, 3], gaze [N, 2] degrees; quality [N]; mesh bool [N]: it has landmarks;
+    emotion [N, E] shares, NaN where no emotion is labelled; known [N]: share of the votes that went to an emotion;
+    majority int8 [N]: place in EMOTIONS, -1 without one;
+    aus [N, A] coded by people: 0 or 1, NaN where not coded; measured [N, A] intensities of the package's own series, NaN without;
+    split int8 [N]: place in train, valid, test; fold int8 [N] of the subject.
+    """
+
+    dataset: str
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    arrays: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.arrays[name]
+
+    def where(self, mask: Tensor) -> "Faces":
+        """The pictures for which `mask` [N] is True."""
+        keep = mask.nonzero().flatten()
+        ids, groups = ([values[i] for i in keep.tolist()] for values in (self.ids, self.groups))
+        return Faces(self.dataset, tuple(ids), tuple(groups), {name: values[keep] for name, values in self.arrays.items()})
+
+    def split(self, name: str) -> "Faces":
+        return self.where(self["split"] == _SPLITS.index(name))
+
+
+def load_faces(folder: Path, dataset: str) -> Faces:
+    """Raises ConfigError when `build_faces` has not been here."""
+    path = folder / f"{dataset}.safetensors"
+    if not path.is_file():
+        raise ConfigError(f"{path}: no prepared faces of '{dataset}'; build them first")
+    with safe_open(path, framework="pt") as file:
+        names = json.loads(file.metadata()["names"])
+    return Faces(dataset, tuple(names["ids"]), tuple(names["groups"]), load_file(path))
+
+
+def fold_of(group: str, folds: int = FOLDS) -> int:
+    """The fold of a subject, whoever the others are: as in the recipes."""
+    return int(sha256(group.encode()).hexdigest(), 16) % folds
+
+
+# building
+
+
+def build_faces(
+    dataset: str, root: Path, store: Path, folder: Path, workers: int = 2, progress: Progress | None = None
+) -> Faces:
+    """Prepare the faces of a data set that was observed into `store`. Goes on where it was interrupted.
+
+    Pictures that were not observed, or could not be, are left out. Raises ConfigError when none is left.
+    """
+    path = folder / f"{dataset}.safetensors"
+    if path.is_file():
+        return load_faces(folder, dataset)
+    recipe = load_recipe(dataset)
+    records = [record for record in read(recipe, root) if not isinstance(record, Failure)]
+    records, _ = apply_rule(records, hash_media(records, root) if recipe.leaks else {}, recipe.leaks)
+    units = _sequence_units(root) if dataset == "ckplus_neutral_peak" else {}
+    parts = folder / f"{dataset}.parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
+    jobs = [(parts / f"{i:05d}.safetensors", recipe, chunk, units, root, store) for i, chunk in enumerate(chunks)]
+    for done, _ in enumerate(_each(jobs, workers), 1):
+        if progress is not None:
+            progress(dataset, min(done * _CHUNK, len(records)), len(records))
+    _join([job[0] for job in jobs], path)
+    for job in jobs:
+        job[0].unlink()
+    parts.rmdir()
+    return load_faces(folder, dataset)
+
+
+def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
+    """Parts written, one after the other; `workers=1` works in this process."""
+    if workers == 1:
+        yield from map(_write_part, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_write_part, jobs)
+
+
+def _sequence_units(root: Path) -> dict[str, list]:
+    """Coded units of CK+ by sequence, S###_###: the other edition's peak frames take those of their sequence."""
+    coded = (record for record in read(load_recipe("ckplus48"), root) if not isinstance(record, Failure))
+    return {record.id.rsplit("_", 1)[0]: record.action_units for record in coded}
+
+
+def _write_part(job: tuple) -> None:
+    path, recipe, records, units, root, store = job
+    if path.is_file():
+        return
+    kept, rows = data_store(store), []
+    for record in records:
+        observation = find(record, root, kept, words=False)
+        if observation is not None and observation.people:
+            rows.append(_row(record, recipe, units, observation.people[0], files_of(record, root)[0]))
+    names = [row.pop("names") for row in rows]
+    arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in (rows[0] if rows else ())}
+    _save(arrays, [name for name, _ in names], [group for _, group in names], path)
+
+
+def _join(parts: Sequence[Path], path: Path) -> None:
+    ids, groups, loaded = [], [], []
+    for part in parts:
+        with safe_open(part, framework="pt") as file:
+            names = json.loads(file.metadata()["names"])
+        if names["ids"]:
+            loaded.append(load_file(part))
+        ids += names["ids"]
+        groups += names["groups"]
+    if not ids:
+        raise ConfigError(f"{path.stem}: none of its pictures was observed; run `emoreason data observe {path.stem}` first")
+    _save({name: torch.cat([arrays[name] for arrays in loaded]) for name in loaded[0]}, ids, groups, path)
+
+
+def _save(arrays: dict[str, Tensor], ids: list[str], groups: list[str], path: Path) -> None:
+    partial = path.with_suffix(".part")
+    save_file(arrays, partial, metadata={"names": json.dumps({"ids": ids, "groups": groups})})
+    os.replace(partial, path)
+
+
+def _row(record: Record, recipe: Recipe, units: dict[str, list], person: Person, path: Path) -> dict:
+    emotion, known, majority = _emotion(record, recipe)
+    coded = _units(record, units, majority)
+    crop, landmarks, mesh = _face(person, path)
+    pair = person.action_units.intensity[0]  # [A, 2]
+    measured = np.where(np.isnan(pair).all(1), np.nan, np.fmax(pair[:, 0], pair[:, 1])) if mesh else np.full(len(AUS), np.nan)
+    return {
+        "names": (record.id, record.group),
+        "crops": crop,
+        "landmarks": landmarks.astype(np.float16),
+        "blendshapes": np.nan_to_num(person.blendshapes[0]).astype(np.float16),
+        "pose": np.nan_to_num(person.pose[0]).astype(np.float32),
+        "gaze": np.nan_to_num(person.gaze[0]).astype(np.float32),
+        "quality": np.float32(np.nan_to_num(person.quality[0, 3])),
+        "mesh": np.bool_(mesh),
+        "emotion": emotion,
+        "known": np.float32(known),
+        "majority": np.int8(majority),
+        "aus": coded,
+        "measured": measured.astype(np.float32),
+        "split": np.int8(_SPLITS.index(record.split)),
+        "fold": np.int8(fold_of(record.group)),
+    }
+
+
+def _face(person: Person, path: Path) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Canvas [S, S], landmarks [478, 3] in crop units, and whether there are any: else the box, as the encoder falls back on."""
+    frame = next(iter(Clip(path).frames([0.0])))
+    rim = (CANVAS - SIDE) // 2
+    if person.found[0] == WHOLE_PICTURE:
+        x, y, width, height = (person.boxes[0] * frame.scale).round().astype(int)
+        part = frame.image[max(y, 0) : max(y + height, 1), max(x, 0) : max(x + width, 1)]
+        small = cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        return np.pad(_luma(small), rim, constant_values=OUTSIDE), np.zeros((478, 3), np.float32), False
+    mesh = person.landmarks(np.array([0]))[0] * frame.scale  # [478, 3] px
+    wide = ((1 + 2 * MARGIN) * CANVAS / SIDE - 1) / 2  # the margin that keeps the scale
+    crop = _luma(aligned_crop(frame.image, mesh, CANVAS, wide))
+    matrix = crop_matrix(mesh, SIDE, MARGIN)
+    flat = mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    depth = mesh[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
+    return crop, np.concatenate([flat, depth], axis=1) / SIDE, True
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] -> [H, W], ITU-R BT.601: what the small trunk works on."""
+    return (image @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
+
+
+def _emotion(record: Record, recipe: Recipe) -> tuple[np.ndarray, float, int]:
+    """Shares over EMOTIONS (NaN without any), the share that went to emotions at all, and the majority's place or -1."""
+    label = record.label(recipe.scheme.name)
+    shares = np.zeros(len(EMOTIONS), np.float32)
+    for name, share in (label.shares or {label.value: 1.0}).items():
+        emotion = recipe.scheme.crosswalk.get(name)
+        if emotion is not None:
+            shares[EMOTIONS.index(emotion)] += share
+    known = float(shares.sum())
+    chosen = recipe.scheme.crosswalk.get(label.value) if label.value else None
+    return (shares / known if known > 0 else shares * np.nan), known, EMOTIONS.index(chosen) if chosen else -1
+
+
+def _units(record: Record, by_sequence: dict[str, list], majority: int) -> np.ndarray:
+    """[A] 0, 1 or NaN. Of the edition with neutral frames, those have none of what was coded at the peak."""
+    coded = record.action_units or by_sequence.get(record.id.rsplit("_", 1)[0], [])
+    rest = not record.action_units and majority == EMOTIONS.index("neutral")
+    out = np.full(len(AUS), np.nan, np.float32)
+    for unit in coded:
+        if unit.au in ACTION_UNITS:
+            out[AUS.index(unit.au)] = 0.0 if rest else float(unit.present)
+    return out
