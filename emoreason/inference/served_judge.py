@@ -63,7 +63,8 @@ class ServedEngine:
         scores = []
         for _ in prompt.input_ids:
             after = dict(zip(stems, listed, strict=False))  # stem -> what may follow it
-            if all(self._listed(after[tuple(piece[:shared])], piece[shared]) is None for piece in pieces if len(piece) > shared):
+            first = [self._listed(after[tuple(piece[:shared])], piece[shared]) for piece in pieces if len(piece) > shared]
+            if first and all(log_p is None for log_p in first):
                 raise EnvironmentProblem(
                     f"{self.server.url}: '{self.server.model}' expects none of {', '.join(texts)}: is it the exported backbone?"
                 )

@@ -30,7 +30,7 @@ class Server:
     something else. What may pass (busy, connection lost) is tried again, after `pause_s` and then twice that.
     """
 
-    def __init__(self, url: str, model: str = "", timeout_s: float = 120.0, pause_s: float = 0.5):
+    def __init__(self, url: str, model: str = "", timeout_s: float = 300.0, pause_s: float = 0.5):
         address = urlsplit(url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ConfigError(f"a server's address starts with http:// or https:// and a host, got '{url}'")
@@ -40,7 +40,7 @@ class Server:
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     @classmethod
-    def connect(cls, url: str, model: str | None = None, timeout_s: float = 120.0) -> "Server":
+    def connect(cls, url: str, model: str | None = None, timeout_s: float = 300.0) -> "Server":
         """With the model of that name, or the only one that the server has. Raises ConfigError naming those that it has."""
         server = cls(url, timeout_s=timeout_s)
         known = server.models()

@@ -118,6 +118,7 @@ def test_a_token_that_is_not_listed_counts_as_the_last_one_that_is():
     scores = engine.score(engine.read({"input_ids": ids, "attention_mask": (ids > 0).int()}), ["=a", "=bxz", "=c"])
     assert scores.tolist() == [[-0.5, -3.0 - 1.0 - 7.0, -3.0]]
     assert sorted(asked) == ["pq=", "pq=b", "pq=bx"], "no padding, and nothing that all texts share"
+    assert engine.score(engine.read({"input_ids": ids, "attention_mask": (ids > 0).int()}), ["=a"]).tolist() == [[0]]
 
 
 def test_a_report_and_an_answer_tell_where_they_come_from(exported, clip, all_listed):
