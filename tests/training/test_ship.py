@@ -1,0 +1,70 @@
+"""From the parts of finished stages to a checkpoint folder that loads, small, with a card that claims nothing it was not told."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_data import make_model
+
+from emoreason.config import resolve
+from emoreason.errors import ConfigError
+from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.untrained import untrained
+from emoreason.training import ship as shipping
+from emoreason.training.parts import save_parts
+from emoreason.training.run import load_run
+from emoreason.training.ship import ship, unfinished
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ship")
+    file = make_model(folder)
+    shipped = resolve("runs", "tiny-smoke").read_text()
+    (folder / "run.yaml").write_text(shipped.replace("model: tiny\n", f"model: {file}\n"))
+    return folder
+
+
+def finish(model, out, stage, parts, seed, info):
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if "connector" in name or "lora_" in name:
+                value.normal_()
+    save_parts(model, parts, out / stage / "final", info=info)
+
+
+def test_the_last_stage_that_trained_a_part_wins(folder, tmp_path):
+    run = load_run(folder / "run.yaml")
+    model, _ = untrained(run.model)
+    finish(model, tmp_path, "align", ["connectors"], 1, {"align": {"loss": 2.5}})
+    finish(model, tmp_path, "multitask", ["connectors", "language", "heads"], 2, {"multitask": {"loss": 1.25}})
+    wanted = {name: value.clone() for name, value in model.state_dict().items() if "connector" in name or "lora_" in name}
+    assert unfinished(run, tmp_path) == ["reason"]
+
+    target = tmp_path / "weights"
+    assert set(ship(run, tmp_path, target, {"temperature": 1.5})) == {"align", "multitask"}
+    loaded = EmoReasonForConditionalGeneration.from_pretrained(target)
+    assert loaded.config.trained and loaded.config.verdict == {"temperature": 1.5}
+    for name, value in wanted.items():
+        stored = value.half().float() if value.dim() > 1 else value
+        torch.testing.assert_close(loaded.state_dict()[name], stored, msg=name)
+    kinds = {name: value.dtype for name, value in load_file(target / WEIGHTS).items()}
+    assert kinds["heads.emotion.out.weight"] == torch.float16 and kinds["heads.emotion.log_prior"] == torch.float32
+    assert not any(name.startswith("backbone.") and "lora_" not in name and "trainable" not in name for name in kinds)
+    assert EmoReasonProcessor.from_pretrained(target, loaded.config).layout == EmoReasonProcessor.from_pretrained(target).layout
+
+    card = (target / "README.md").read_text()
+    assert "FER2013 competition terms" in card and "CC BY-NC-SA 4.0" in card and "prohibited" in card
+    assert "| multitask | multitask.loss | 1.250 |" in card and "**Not finished**: reason" in card
+
+
+def test_nothing_finished_and_too_large_are_refused(folder, tmp_path, monkeypatch):
+    run = load_run(folder / "run.yaml")
+    with pytest.raises(ConfigError, match="no stage of run run is finished"):
+        ship(run, tmp_path, tmp_path / "weights")
+    model, _ = untrained(run.model)
+    finish(model, tmp_path, "align", ["connectors"], 1, {})
+    monkeypatch.setattr(shipping, "MOST_MB", 0.001)
+    with pytest.raises(ConfigError, match="more than the 0 MB that the package may carry"):
+        ship(run, tmp_path, tmp_path / "weights")

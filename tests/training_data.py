@@ -1,0 +1,129 @@
+"""A whole toy run on disk: model file with tiny sources, data sets in their official layouts, and their observations."""
+
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from model.families import FAMILIES
+from observations import make_observation
+from safetensors.numpy import save_file
+from transformers import LlamaForCausalLM, WhisperConfig, WhisperModel
+
+from emoreason.config import resolve
+from emoreason.instructions.observe_all import data_store, files_of, settings_of
+from emoreason.instructions.readers import read
+from emoreason.instructions.recipe import load_recipe
+from emoreason.labels.action_units import BLENDSHAPES
+from emoreason.media import Clip
+from emoreason.perception.geometry import MEASURES
+
+EMOTIONS = "neutral happiness surprise sadness anger disgust fear contempt unknown nf".split()
+SETS = ("ferplus", "ravdess", "meld")
+SPLITS = {"Train": 12, "Valid": 4, "Test": 4}
+
+
+def make_run(folder: Path) -> Path:
+    """`run.yaml` below `folder`, the smoke run with a toy model; the data go to `folder/data`, their observations to `folder/store`."""
+    make_model(folder)
+    make_data(folder / "data")
+    observe(folder / "data", folder / "store")
+    file = folder / "run.yaml"
+    shipped = resolve("runs", "tiny-smoke").read_text(encoding="utf-8")
+    file.write_text(shipped.replace("model: tiny\n", f"model: {folder / 'toy.yaml'}\n"), encoding="utf-8")
+    return file
+
+
+def make_model(folder: Path) -> Path:
+    """A model file whose language model and Whisper are folders with random weights."""
+    family = FAMILIES["llama"]
+    torch.manual_seed(0)
+    family.tokenizer().save_pretrained(folder / "language")
+    LlamaForCausalLM(family.language_config()).save_pretrained(folder / "language")
+    sizes = dict(d_model=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=16, num_mel_bins=8)
+    decoder = dict(decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=16, vocab_size=60, max_source_positions=200)
+    special = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1)
+    WhisperModel(WhisperConfig(**sizes, **decoder, **special)).save_pretrained(folder / "whisper")
+    file = folder / "toy.yaml"
+    file.write_text(
+        f"verified: structure only\nfamily: llama\nbackbone: {{path: {folder / 'language'}}}\n"
+        "face: {image_size: 16, trunk_dim: 32, dim: 24, heads: 2, layers: 1, dynamics: 2}\n"
+        f"voice: {{path: {folder / 'whisper'}, tokens: 2}}\nlora: {{r: 2}}\n"
+    )
+    return file
+
+
+def make_data(folder: Path) -> None:
+    """FER+, RAVDESS and MELD, a handful of samples each."""
+    rng = np.random.default_rng(0)
+    number = 0
+    for split, count in SPLITS.items():
+        place = folder / f"fer2013_ferplus/data/FER2013{split}"
+        place.mkdir(parents=True)
+        lines = []
+        for n in range(count):
+            cv2.imwrite(str(place / f"fer{number:07d}.png"), rng.integers(0, 256, (48, 48), dtype=np.uint8))
+            votes = [10 if k == n % 4 else 0 for k in range(len(EMOTIONS))]
+            lines.append(f'fer{number:07d}.png,"(0, 0, 48, 48)",' + ",".join(map(str, votes)))
+            number += 1
+        (place / "label.csv").write_text("\n".join(lines) + "\n")
+    for actor in (1, 2, 15, 17):
+        place = folder / f"ravdess_speech/Actor_{actor:02d}"
+        place.mkdir(parents=True)
+        for emotion in (1, 3, 4, 5):
+            write_sound(place / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav", 200 + 10 * actor + emotion)
+    write_dialogues(folder / "meld_text")
+
+
+def write_sound(path: Path, hz: float, seconds: float = 1.5) -> None:
+    samples = (12000 * np.sin(2 * np.pi * hz * np.arange(int(16000 * seconds)) / 16000)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(samples.tobytes())
+
+
+def write_dialogues(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    head = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+    kinds = (("joy", "positive"), ("anger", "negative"), ("neutral", "neutral"))
+    for name, count in (("train", 4), ("dev", 2), ("test", 2)):
+        lines = [head]
+        for dialogue in range(count):
+            for turn, (emotion, sentiment) in enumerate(kinds):
+                text = f"this is what {name} says in scene {dialogue} as line {turn}"
+                if (name, dialogue) in (("train", 0), ("test", 0)):
+                    text = f"a line that the test has as well {turn}"
+                lines.append(f"{len(lines)},{text},A{turn},{emotion},{sentiment},{dialogue},{turn},1,1,0,0")
+        (folder / f"{name}_sent_emo.csv").write_text("\n".join(lines) + "\n")
+
+
+def observe(data: Path, store: Path) -> None:
+    """What measuring the media would give, made up: each face smiles or frowns, each voice is loud or not."""
+    kept = data_store(store)
+    for name in ("ferplus", "ravdess"):
+        recipe = load_recipe(name)
+        root = data / recipe.folder
+        for n, record in enumerate(read(recipe, root)):
+            people = [{}] if name == "ferplus" else []
+            voice = {"loudness": (60.0 + n, "high"), "pitch": (200.0, "typical")} if name == "ravdess" else None
+            seconds = 0.08 if name == "ferplus" else 1.5
+            seen = make_observation(seconds, people=people, voice=voice, has_video=name == "ferplus", size=(48, 48))
+            source = Clip(files_of(record, root)[0]).source
+            settings = settings_of(record, False, "picture" if people else "sound").to_dict()
+            keep(kept, replace(seen, source=source, settings=settings), n)
+
+
+def keep(store, observation, n: int) -> None:
+    """A smile for every other one, else a lowered brow."""
+    shown = ("mouthSmileLeft", "mouthSmileRight") if n % 2 else ("browDownLeft", "browDownRight")
+    scratch = store.scratch()
+    for number, shard in enumerate(observation.faces.shards):
+        arrays = {name: np.array(values) for name, values in shard.items()}
+        arrays["blendshapes"][:, [BLENDSHAPES.index(name) for name in shown]] = 0.9
+        arrays["geometry"] = np.zeros((len(arrays["sample"]), len(MEASURES)), np.float32)
+        save_file(arrays, scratch / f"faces-{number:05d}.safetensors")
+    store.keep(scratch, observation)
