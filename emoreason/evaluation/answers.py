@@ -31,6 +31,7 @@ from emoreason.instructions.tasks import context
 from emoreason.instructions.templates import templates
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.prompt import sanitize
 from emoreason.perception.observation import Observation
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
@@ -247,13 +248,20 @@ def _self_caused(exam: Exam, shown: Shown) -> Said:
 def _hallucination(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     """`asked` is part of the question, not the truth. A judge that does not write says yes to the label it would choose."""
     if exam.predictor.writes:
-        asked = [exam.question(one, "probe_emotion", other=one.sample.truth["asked"]) for one in shown]
-        replies = exam.predictor.reply(asked)
+        replies = exam.predictor.reply([_probe(exam, one) for one in shown])
         return [_read(text, yes_no(text), lambda yes: {"answer": "yes" if yes else "no"}) for text in replies]
     return [_agrees(exam, one) for one in shown]
 
 
+def _probe(exam: Exam, shown: Shown) -> Question:
+    if (own := shown.record.probe) is not None:
+        return Question(shown, sanitize(own.question))
+    return exam.question(shown, "probe_emotion", other=shown.sample.truth["asked"])
+
+
 def _agrees(exam: Exam, shown: Shown) -> Said:
+    if shown.record.probe is not None:
+        return Said("silent", reason="a judge that does not write cannot read the set's own questions")
     said = _closed(exam, shown)
     if said.prediction is None:
         return said

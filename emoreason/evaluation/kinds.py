@@ -7,7 +7,7 @@ valence_arousal    {valence, arousal}
 open_vocabulary    {words}
 reasoning          {label, units, reference}     each may be None or empty: explanations are held against measurements
 causes             {pairs: [[effect, cause, emotion], ...]}      utterances counted from 1
-hallucination      {answer, asked, pair}         two questions per record, one for its label and one for another
+hallucination      {answer, asked, pair}         the set's own, or two per record: for its label and another
 """
 
 import random
@@ -86,7 +86,10 @@ def _causes(suite: Suite, record: Record, native: Native) -> tuple[str | None, T
 
 
 def _hallucination(suite: Suite, record: Record, native: Native) -> tuple[str | None, Truths]:
-    """The other label is drawn by the record's id alone: the same for every judge and in every run."""
+    """The set's own question; else one for the label and one for another, which the id of the record alone decides."""
+    if record.probe is not None:
+        own = {"answer": record.probe.answer, "asked": record.probe.question, "pair": record.probe.pair}
+        return (None, [("", own)]) if record.probe.pair else ("a question without its twin", [])
     label = _label(suite, record, native)
     others = [word for word in native.labels if word != label]
     if label is None or not others:

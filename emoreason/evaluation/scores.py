@@ -12,7 +12,6 @@ import numpy as np
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.explanations import METRICS as EXPLANATION_METRICS
-from emoreason.evaluation.kinds import NO, YES
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.suite import Suite
 from emoreason.instructions.label_tasks import SENTIMENTS
@@ -190,9 +189,11 @@ def _causes(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[S
 
 
 def _hallucination(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
-    """One pair per record; intervals draw pairs, or groups of them."""
-    by_id = {row.id: row for row in rows}
-    pairs = [(row, by_id[row.id.removesuffix(YES) + NO]) for row in rows if row.id.endswith(YES)]
+    """Intervals draw pairs, or groups of them. A question whose twin is not among the rows (limit) is left out."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(row.truth["pair"], {})[row.truth["answer"]] = row
+    pairs = [(pair["yes"], pair["no"]) for pair in found.values() if len(pair) == 2]
     groups = [basic.group for basic, _ in pairs]
     grouped = groups if 1 < len(set(groups)) < len(groups) else None
     said = [(_yes(basic), _yes(made_up)) for basic, made_up in pairs]

@@ -7,7 +7,7 @@ from emoreason.errors import EmoReasonError
 from emoreason.evaluation.kinds import text_of
 from emoreason.evaluation.samples import Sample, Samples
 from emoreason.evaluation.suite import Suite
-from emoreason.instructions.observe_all import data_store, files_of, find, jobs_of
+from emoreason.instructions.observe_all import data_store, find, jobs_of
 from emoreason.instructions.record import Record
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation
@@ -43,15 +43,16 @@ def show(sample: Sample, samples: Samples, store: Path) -> Shown:
     Raises MediaError or NotMeasured, naming the file.
     """
     suite, record = samples.suite, sample.record
-    if suite.input == "words":
+    if suite.input == "words" or (record.media is None and record.probe is not None):  # questions of theory show nothing
         return Shown(sample, _words_alone(suite, record), None, None)
     kept = data_store(store)
-    for job in jobs_of([record], samples.root, suite.words):
-        observe(Clip(job.path), job.settings, kept)
+    jobs = jobs_of([record], samples.root, suite.words)
+    for job in jobs:
+        observe(job.clip(), job.settings, kept)
     observation = find(record, samples.root, kept, suite.words)
     if observation is None:
         raise NotMeasured(f"{sample.media or record.id}: there is nothing to measure, or it cannot be kept in {store}")
-    return Shown(sample, record, observation, Clip(files_of(record, samples.root)[0]))
+    return Shown(sample, record, observation, jobs[0].clip())
 
 
 def _words_alone(suite: Suite, record: Record) -> Record:

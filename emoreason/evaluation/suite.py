@@ -51,9 +51,9 @@ class Suite(Strict):
     """One measurement.
 
     `folds`: a file of lists of ids beside the suite; they replace the split and the figures are given per fold, too.
-    `words`: speech is transcribed when the media are measured. `input: words` shows the judge text alone: `text` says which.
-    `merge`: native labels that are counted as another one (RAVDESS's calm as neutral). `units`: the action units scored.
-    `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench.
+    `words: false`: speech is not transcribed, even where the recipe has no transcript. `input: words` shows the judge text
+    alone: `text` says which. `merge`: native labels that are counted as another one (RAVDESS's calm as neutral). `units`: the
+    action units scored. `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -66,7 +66,7 @@ class Suite(Strict):
     join: Joined | None = None
     input: Literal["media", "words"] = "media"
     text: Literal["transcript", "explanation"] = "transcript"
-    words: bool = False
+    words: bool = True
     merge: dict[str, str] = {}
     units: list[str] = []
     wheels: str | None = None

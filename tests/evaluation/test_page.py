@@ -91,7 +91,10 @@ def test_what_it_shows():
         ),
         (
             "hallucination",
-            [row("a#yes", {"answer": "yes", "asked": "joy"}, {"answer": "no"}), row("a#no", {"answer": "no", "asked": "fear"})],
+            [
+                row("a#yes", {"answer": "yes", "asked": "joy", "pair": "a"}, {"answer": "no"}),
+                row("a#no", {"answer": "no", "asked": "fear", "pair": "a"}),
+            ],
             {"primary": "hallucination_overall"},
         ),
     ],

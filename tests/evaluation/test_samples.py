@@ -48,6 +48,17 @@ def test_a_limit_keeps_both_questions_of_a_pair(tmp_path):
         assert (basic.truth["answer"], made_up.truth["answer"]) == ("yes", "no")
 
 
+def test_questions_of_the_set_itself(tmp_path):
+    fields = {"id": "{id}", "group": "{group}", "probe": {"question": "{text}", "answer": "{label}", "pair": "{group}"}}
+    rows = [("a", "p", "test", "yes", "Is it so?"), ("b", "p", "test", "no", "Is it not?")]
+    changes = {"fields": fields, "scheme": None}
+    found = samples_of(write_suite(tmp_path, rows, changes, kind="hallucination", input="media", merge={}))
+    assert [sample.truth for sample in found.samples] == [
+        {"answer": "yes", "asked": "Is it so?", "pair": "p"},
+        {"answer": "no", "asked": "Is it not?", "pair": "p"},
+    ]
+
+
 def test_duplicates_of_other_splits(tmp_path):
     changes = {"fields": {"id": "{id}", "group": "{group}", "label": "{label}", "image": "{text}"}, "faces": "cropped"}
     rows = [("a", "a", "test", "joy", "a.png"), ("b", "b", "test", "joy", "b.png"), ("c", "c", "train", "joy", "c.png")]

@@ -113,8 +113,8 @@ def test_pairs():
 def test_probes_count_pairs():
     rows = []
     for identity, basic, made_up in (("a", "yes", "no"), ("b", "yes", "yes"), ("c", "no", None)):
-        rows.append(row(f"{identity}#yes", {"answer": "yes"}, {"answer": basic}, group=identity))
-        rows.append(row(f"{identity}#no", {"answer": "no"}, made_up and {"answer": made_up}, group=identity))
+        rows.append(row(f"{identity}#yes", {"answer": "yes", "pair": identity}, {"answer": basic}, group=identity))
+        rows.append(row(f"{identity}#no", {"answer": "no", "pair": identity}, made_up and {"answer": made_up}, group=identity))
     found = values("hallucination", rows, primary="hallucination_overall")["hallucination_overall"]
     assert found.value == pytest.approx(1 / 3) and found.n == 3 and found.unanswered == 1
 
