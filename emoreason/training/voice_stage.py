@@ -49,7 +49,7 @@ class Phase:
 
 
 # Single precision: turning cached half-precision states into bfloat16 costs more than it saves in so small a network.
-PHASE = Phase(Schedule(steps=600, batch=32, ema=0.99, weight_decay=0.1, evaluate_every=100, precision="fp32"), 1e-3)
+PHASE = Phase(Schedule(steps=400, batch=32, ema=0.99, weight_decay=0.1, evaluate_every=80, precision="fp32"), 1e-3)
 
 
 @dataclass(frozen=True)
