@@ -1,0 +1,195 @@
+"""A whole run on made-up data, from recipes to a checkpoint that loads: stages 1 to 3, interrupted and gone on with."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from training_data import SETS, make_run
+
+from emoreason.cli.main import run as command
+from emoreason.instructions.observe_all import data_store
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.processing import IGNORED
+from emoreason.training import mixtures, samples, sft
+from emoreason.training.parts import read_index
+from emoreason.training.pipeline import Pipeline
+from emoreason.training.run import load_run
+from emoreason.training.ship import ship
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    make_run(folder)
+    return folder
+
+
+@pytest.fixture
+def options(folder) -> list[str]:
+    roots = {"ferplus": "fer2013_ferplus", "ravdess": "ravdess_speech", "meld": "meld_text"}
+    return [*(part for name in SETS for part in ("--root", f"{name}={folder}/data/{roots[name]}")), "--store", f"{folder}/store"]
+
+
+def pipeline(folder, out) -> Pipeline:
+    return Pipeline(load_run(folder / "run.yaml"), out, {}, str(folder / "data"), folder / "store")
+
+
+@pytest.fixture(scope="module")
+def stage(folder, tmp_path_factory) -> sft.Stage:
+    """The multitask stage, not trained, its mixtures built and its tokens computed."""
+    out = tmp_path_factory.mktemp("stage")
+    mixtures.build(load_run(folder / "run.yaml"), {}, str(folder / "data"), out / "mixtures")
+    made = sft.Stage(
+        load_run(folder / "run.yaml"), "multitask", out, {}, str(folder / "data"), data_store(folder / "store"), skip_missing=True
+    )
+    made.prepare()
+    return made
+
+
+# mixtures
+
+
+def test_mixtures_build_twice_with_identical_hashes(folder, tmp_path):
+    run = load_run(folder / "run.yaml")
+    one, other = (mixtures.build(run, {}, str(folder / "data"), tmp_path / name) for name in ("one", "other"))
+    assert one == other and set(one) == {
+        "align/faces", "align/voices", "multitask/pairs", "multitask/conflicts", "multitask/dialogue", "reason/faces",
+    }  # fmt: skip
+    index = json.loads((tmp_path / "one" / "mixtures.json").read_text())
+    assert index["dropped_as_tested"] == {"meld": 3}  # the one scene that its own test split tells, too
+
+
+def test_a_data_set_that_is_not_there_is_named_before_anything(folder, tmp_path, capsys):
+    code = command(["train", str(folder / "run.yaml"), "--out", str(tmp_path), "--root", "ferplus=/no/such/place"])
+    said = capsys.readouterr().err
+    assert code == 1 and "ferplus (recipe" in said and "say --root ferplus=DIR" in said
+    assert not list(tmp_path.iterdir())
+
+
+# samples
+
+
+def test_examples_are_the_same_for_the_same_draw(stage):
+    source = stage.conversations()
+    draws = [next(source.mixture) for _ in range(12)]
+    one, other = ([source.example(draw) for draw in draws] for _ in range(2))
+    assert [example and (example.inputs.question, example.answer) for example in one] == [
+        example and (example.inputs.question, example.answer) for example in other
+    ]
+    assert any(example is not None and example.inputs.face_tokens is not None for example in one)
+    assert any(example is not None and example.inputs.voice_tokens is not None for example in one)
+    assert {example.sentiment for example in one if example} > {IGNORED}
+
+
+def test_no_answer_cites_what_the_prompt_does_not_show(stage):
+    source = stage.conversations()
+    source.dropout = {"face": 0.5, "voice": 0.5, "evidence": 0.5}
+    for _ in range(60):
+        example = source.example(next(source.mixture))
+        if example is None:
+            continue
+        shown = {line.id for line in example.inputs.evidence}
+        answers = [answer for _, answer in example.inputs.turns] + [example.answer]
+        cited = {
+            word.strip("[](),.") for answer in answers for word in answer.split() if word.startswith(("[f", "[v", "(f", "(v"))
+        }
+        assert cited <= shown, (cited, shown, answers)
+
+
+def test_a_conflict_that_lost_one_side_is_labelled_by_the_other(stage):
+    source = stage.conversations()
+    given = source.sources["conflicts"]
+    record = given.records[0]
+    own = {label.scheme: label.value for label in record.labels}
+    for gone, scheme in (("face", "emoreason.voice"), ("voice", "emoreason.face")):
+        source.dropout = {gone: 1.0}
+        example = source.make(record, replace(given, questions=1), np.random.default_rng(0))
+        assert f"emotion={own[scheme]}<" in example.answer
+        assert (example.inputs.face_tokens is None) == (gone == "face")
+
+
+def test_supervised_are_the_answers_alone(stage):
+    source = stage.conversations()
+    examples = [example for _, example in stage.validation(2)]
+    batch = source.collate(examples)
+    for row, example in zip(batch["labels"], examples, strict=True):
+        text = stage.processor.tokenizer.decode(row[row != IGNORED])
+        answers = [answer for _, answer in example.inputs.turns] + [example.answer]
+        assert all(answer.split("<answer>")[0].strip() in text for answer in answers)
+
+
+def test_tokens_of_a_cache_are_those_of_the_encoders(stage):
+    source = stage.conversations("valid")
+    record = source.sources["pairs"].records[0]
+    cached = source.make(record, source.sources["pairs"], np.random.default_rng(1))
+    source.features = None
+    cut = source.make(record, source.sources["pairs"], np.random.default_rng(1))
+    with torch.no_grad():
+        expected = stage.model(**stage.processor([cut.inputs], [cut.answer])).loss
+        given = stage.model(**stage.processor([cached.inputs], [cached.answer])).loss
+    torch.testing.assert_close(given, expected, atol=2e-3, rtol=2e-3)  # the cache is in half precision
+
+
+# the whole
+
+
+@pytest.fixture(autouse=True)
+def few_words(monkeypatch):
+    """A random model never ends its answers."""
+    monkeypatch.setattr(samples, "MOST_TOKENS", 6)
+    monkeypatch.setattr(samples, "COUNT", 2)
+
+
+def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys):
+    run, out = str(folder / "run.yaml"), tmp_path / "out"
+    assert command(["train", run, "--out", str(out), "--dry-run", "--stage", "align", *options]) == 0
+    told = capsys.readouterr().out
+    assert "«" in told and "leaks      none" not in told and "records dropped, their words are tested on" in told
+    assert "missing    none" in told and not (out / "align").exists()
+
+    assert command(["train", run, "--out", str(out), *options]) == 0
+    assert capsys.readouterr().out.split() == [str(out / name / "page.html") for name in ("align", "multitask", "reason")]
+    assert set(read_index(out / "multitask" / "final")["parts"]) == {"connectors", "tokens", "language", "heads"}
+    assert set(read_index(out / "reason" / "final")["parts"]) == {"language"}
+    aligned, tuned = (load_file(out / name / "final" / "connectors.safetensors") for name in ("align", "multitask"))
+    assert any(not torch.equal(aligned[name], tuned[name]) for name in aligned)
+    page = (out / "multitask" / "page.html").read_text()
+    assert "Samples before and after" in page and "loss_dialogue" in page and "polyline" in page
+    assert command(["train", run, "--out", str(out), *options]) == 0  # nothing is left to do
+
+    shipped = tmp_path / "weights"
+    measured = ship(load_run(run), out, shipped)
+    assert set(measured) == {"align", "multitask", "reason"}
+    model = EmoReasonForConditionalGeneration.from_pretrained(shipped)
+    assert model.config.trained
+    last = load_file(out / "reason" / "final" / "language.safetensors")
+    name = next(name for name in last if "lora_B" in name)
+    torch.testing.assert_close(model.state_dict()[name], last[name].half().float())
+    card = (shipped / "README.md").read_text()
+    assert "FER2013 competition terms" in card and "| multitask | multitask.loss |" in card and "prohibited" in card
+
+
+def test_a_begun_stage_asks_for_resume(folder, options, tmp_path, capsys):
+    run = yaml.safe_load((folder / "run.yaml").read_text())
+    del run["stages"]["multitask"], run["stages"]["reason"]
+    file = tmp_path / "short.yaml"
+    file.write_text(yaml.safe_dump(run))
+    out = tmp_path / "out"
+
+    def stop(stage, done, total):
+        if stage.startswith("training"):
+            raise KeyboardInterrupt
+
+    settings = ["stages.align.schedule.save_every_s=0"]
+    made = Pipeline(load_run(file, settings), out, {}, str(folder / "data"), folder / "store")
+    with pytest.raises(KeyboardInterrupt):
+        made.train("align", stop)
+    assert made.begun("align")
+    assert command(["train", str(file), "--out", str(out), "--set", settings[0], *options[:4], *options[-2:]]) == 1
+    assert "say --resume" in capsys.readouterr().err
+    assert command(["train", str(file), "--out", str(out), "--resume", "--set", settings[0], *options[:4], *options[-2:]]) == 0
