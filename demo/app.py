@@ -89,7 +89,7 @@ def _ask(page: Page, inputs: _Inputs) -> list:
             submit_btn=True,
             elem_id="question",
         )
-    question.submit(page.ask, [question, inputs.model], [talk, question], **HEAVY, **PRIVATE)
+    question.submit(page.answer, [question, inputs.model], [talk, question], **HEAVY, **PRIVATE)
     return [box, talk]
 
 

@@ -62,7 +62,7 @@ class Page:
         if job is not None:
             job.stop()
 
-    def ask(self, question: str, model: str, request: gr.Request) -> Iterator[tuple]:
+    def answer(self, question: str, model: str, request: gr.Request) -> Iterator[tuple]:
         session = self.sessions.of(request.session_hash)
         if session.report is None or not (question or "").strip():
             yield _talk(session), ""

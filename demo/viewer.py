@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from emoreason.perception.observation import Observation
 from emoreason.report.page import sheet, timeline
@@ -17,7 +16,7 @@ _HERE = Path(__file__).parent
 MOST_BOXES = 3_000  # per person: a face every third of a second in a quarter of an hour
 
 
-def viewer(report: EmotionReport) -> Markup:
+def viewer(report: EmotionReport) -> str:
     """HTML; whatever came from outside is escaped by the templates."""
     source = report.source
     return _template("viewer").render(
@@ -46,12 +45,12 @@ def boxes(observation: Observation) -> str:
     return json.dumps(out, separators=(",", ":"))
 
 
-def progress_html(stages: dict[str, float | None], text: str = "", note: str = "") -> Markup:
+def progress_html(stages: dict[str, float | None], text: str = "", note: str = "") -> str:
     """Bars of what is under way, and what the model has written so far."""
     return _template("progress").render(stages=stages, text=text, note=note)
 
 
-def compared(left: EmotionReport, right: EmotionReport, names: tuple[str, str]) -> Markup:
+def compared(left: EmotionReport, right: EmotionReport, names: tuple[str, str]) -> str:
     """Two verdicts side by side, with what differs between them."""
     return _template("compare").render(left=left, right=right, names=names, units=_units(left, right))
 

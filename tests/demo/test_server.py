@@ -1,0 +1,63 @@
+"""The page over HTTP: headers, file access, the named endpoints."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from emoreason import EmotionReasoner
+from emoreason.cli.demo import load
+from emoreason.perception.settings import PerceptionSettings
+
+
+@pytest.fixture(scope="module")
+def address():
+    server = load("server")
+    blocks, address = server.launch(server.Settings({"composer": "composer"}, port=0), wait=False)
+    yield address.rstrip("/")
+    blocks.close()
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.status, dict(answer.headers), answer.read()
+
+
+def test_it_listens_here_only_and_may_talk_to_itself_only(address):
+    assert address.startswith("http://127.0.0.1:")
+    _, headers, _ = get(address)
+    policy = {name.lower(): value for name, value in headers.items()}["content-security-policy"]
+    assert "default-src 'self'" in policy and "http" not in policy
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../../../../etc/passwd", "/proc/self/environ", "..%2f..%2f..%2fetc%2fpasswd", "~/.bashrc"]
+)
+def test_files_outside_the_sessions_are_not_served(address, path):
+    with pytest.raises(urllib.error.HTTPError) as error:
+        get(f"{address}/gradio_api/file={path}")
+    assert error.value.code in (403, 404)
+
+
+def test_named_endpoints(address, sample):
+    from gradio_client import Client, handle_file
+
+    client = Client(address, verbose=False)
+    modalities = ["face", "voice"]
+    report = client.predict(handle_file(sample), "composer", modalities, "", "", api_name="/analyze")
+    settings = PerceptionSettings(words=False)
+    expected = json.loads(EmotionReasoner.from_pretrained("composer", settings, cache=False)(sample).to_json())
+    for part in ("verdict", "segments", "people", "voice", "words", "explanation"):
+        assert report[part] == expected[part]
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(named) == {"/analyze", "/ask"}
+
+
+def test_an_endpoint_takes_no_path_of_the_server(address):
+    from gradio_client import Client
+
+    stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(Exception, match="(?i)not|invalid|error"):
+        Client(address, verbose=False).predict(stolen, "composer", ["face"], "", "", api_name="/analyze")
