@@ -3,9 +3,9 @@
 Letters: B segments of a batch, P persons, T frames of a segment, N frames of a track, K labels of a head, E the eight emotions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import count, islice
 from typing import Literal
 
 import numpy as np
@@ -34,12 +34,23 @@ from emoreason.report.schema import SegmentReport
 
 EvidencePath = Literal["soft", "text"]
 FACE_HEAD, VOICE_HEAD = "emotion", "voice_emotion"
-BATCH = 4  # segments at a time: their crops and key-value caches are what fills the memory
+BATCH = 8  # segments at a time: their crops and key-value caches are what fills the memory
+WINDOW = 4  # batches' worth of segments are cut ahead, so that those of like length meet in one batch
 SCENES = 1  # pictures per segment, for a backbone that sees
 MOST_GAP_S = 0.5  # the course of a face is interpolated between judged frames no further apart than this
 SAME_S = 0.005  # segments keep times in single precision
 CITED = 2  # segments whose texts make up the explanation of a longer clip
 UNTRAINED = "the model is untrained (encoders, connectors, heads): its verdicts and texts mean nothing yet"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A segment to be judged. number: its place among all segments of all clips."""
+
+    number: int
+    observation: Observation
+    span: Segment
+    given: SegmentInput
 
 
 @dataclass(frozen=True)
@@ -79,16 +90,48 @@ class ModelJudge:
         self.settings = verdict.VerdictSettings(**(self.config.verdict or {}))
         self.scenes = SCENES if processor.pictures is not None and path == "soft" else 0
 
-    @torch.no_grad()
     def __call__(self, observation: Observation, clip: Clip, on_text: OnText | None = None) -> Judged:
         """`on_text(segment, text)` follows the writing."""
-        parts, spans, cues = [], segments(observation), measured_cues(observation)
-        question = emotion_question(self.labels)
-        for first in range(0, len(spans), BATCH):
-            some = spans[first : first + BATCH]
-            inputs = [self.processor.prepare(observation, span, clip, question, self.scenes, cues) for span in some]
-            follow = on_text and partial(_shifted, on_text, first)
-            parts += self._judge(observation, some, inputs, follow)
+        return self._many([(observation, clip)], on_text)[0]
+
+    def many(self, pairs: Sequence[tuple[Observation, Clip]]) -> list[Judged]:
+        """Segments of all clips in common batches; what is said of a clip does not depend on its company.
+
+        Raises MediaError when one of the clips cannot be read.
+        """
+        return self._many(pairs, None)
+
+    @torch.no_grad()
+    def _many(self, pairs: Sequence[tuple[Observation, Clip]], on_text: OnText | None) -> list[Judged]:
+        """`on_text` gets the number of the segment within all clips."""
+        parts: dict[int, Part] = {}
+        owners = [owner for owner, (observation, _) in enumerate(pairs) for _ in segments(observation)]
+        waiting = self._asked(pairs)
+        while window := list(islice(waiting, BATCH * WINDOW)):
+            window.sort(key=lambda asked: (self._length(asked.given), asked.number))
+            for first in range(0, len(window), BATCH):
+                some = window[first : first + BATCH]
+                for asked, part in zip(some, self._judge(some, on_text), strict=True):
+                    parts[asked.number] = part
+        told: list[list[Part]] = [[] for _ in pairs]
+        for number, owner in enumerate(owners):
+            told[owner].append(parts[number])
+        return [self._judged(observation, some) for (observation, _), some in zip(pairs, told, strict=True)]
+
+    def _asked(self, pairs: Sequence[tuple[Observation, Clip]]) -> Iterator[Asked]:
+        """Segments of all clips in order, each cut when it is asked for."""
+        question, number = emotion_question(self.labels), count()
+        for observation, clip in pairs:
+            cues = measured_cues(observation)
+            for span in segments(observation):
+                given = self.processor.prepare(observation, span, clip, question, self.scenes, cues)
+                yield Asked(next(number), observation, span, given)
+
+    def _length(self, given: SegmentInput) -> int:
+        """Tokens of the text: what a batch is padded to."""
+        return len(self.processor.tokenizer(self.processor.text(given, self.path == "soft"))["input_ids"])
+
+    def _judged(self, observation: Observation, parts: Sequence[Part]) -> Judged:
         frames = {person.person: self._frames(person, parts) for person in observation.people}
         judgements = [part.judgement for part in parts]
         return Judged(
@@ -110,12 +153,11 @@ class ModelJudge:
         batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
         return verdict.finished(self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0])
 
-    def _judge(
-        self, observation: Observation, spans: Sequence[Segment], inputs: Sequence[SegmentInput], on_text: OnText | None
-    ) -> list[Part]:
-        """One batch of segments."""
+    def _judge(self, asked: Sequence[Asked], on_text: OnText | None) -> list[Part]:
+        """One batch of segments, of any clips."""
+        inputs = [one.given for one in asked]
         batch = self.processor(inputs, soft=self.path == "soft", room=self.settings.most_tokens)
-        people = [person and person.person for person in (main_person(observation, span) for span in spans)]
+        people = [person and person.person for person in (main_person(one.observation, one.span) for one in asked)]
         prompt = self.engine.read(batch)
         language = verdict.language_source(verdict.label_scores(self.engine, prompt, self.labels), self.labels, self.settings)
         quality = None if batch.get("face") is None else _quality(inputs, people, batch["face"].frame_mask)
@@ -124,16 +166,18 @@ class ModelJudge:
         fused = fuse([language, *heads], EMOTIONS).exp().double().cpu().numpy()  # [B, E]
         usable = [bool(given.persons or given.mel is not None or given.evidence) for given in inputs]
         chances = [p if some else None for p, some in zip(fused, usable, strict=True)]
-        decided = [decide(observation, p) for p in chances]
+        decided = [decide(one.observation, p) for one, p in zip(asked, chances, strict=True)]
         emotions = [emotion for emotion, _ in decided]
-        answers = verdict.explain(self.engine, prompt, emotions, EMOTIONS, self.settings.most_tokens, on_text)
+        follow = on_text and (lambda row, text: on_text(asked[row].number, text))
+        answers = verdict.explain(self.engine, prompt, emotions, EMOTIONS, self.settings.most_tokens, follow)
         parts = []
-        for b, (span, given) in enumerate(zip(spans, inputs, strict=True)):
+        for b, one in enumerate(asked):
+            span, given, voiced = one.span, one.given, one.observation.voice
             text = _told(answers[b].explanation, chances[b], *decided[b])
             judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text)
             faces = _faces(given, prompt.heads[FACE_HEAD][b]) if FACE_HEAD in prompt.heads else {}
             voice = prompt.heads[VOICE_HEAD][b] if VOICE_HEAD in prompt.heads and bool(heard[b]) else None
-            speech_s = sum(span.overlap(*spoken) for spoken in observation.voice.spans) if observation.voice else 0.0
+            speech_s = sum(span.overlap(*spoken) for spoken in voiced.spans) if voiced else 0.0
             parts.append(Part(judgement, _weight(judgement, faces, speech_s), speech_s, faces, voice))
         return parts
 
@@ -191,10 +235,6 @@ def clip_judgement(observation: Observation, parts: Sequence[Part]) -> Judgement
     texts = [part.judgement.text for part in sorted(strongest, key=lambda part: part.judgement.start_s)]
     text = " ".join(texts) if texts else _told("", p, emotion, reason)
     return Judgement(whole.start_s, whole.end_s, p, emotion, reason, person and person.person, text)
-
-
-def _shifted(on_text: OnText, first: int, row: int, text: str) -> None:
-    on_text(first + row, text)
 
 
 def _told(text: str, p: np.ndarray | None, emotion: str | None, reason: str | None) -> str:

@@ -1,9 +1,10 @@
 """EmotionReasoner: the one road from a file to a report, for library, CLI, batch and demo alike."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import sha256
+from itertools import islice
 from json import dumps
 from os import PathLike
 from typing import Literal
@@ -22,6 +23,16 @@ from emoreason.report.schema import EmotionReport, Explanation, ModelInfo
 
 OnText = Callable[[int, str], None]  # number of the segment, new text
 Judge = Callable[[Observation, Clip, OnText | None], Judged]
+MANY = 16  # clips that a model judges together: their observations and reports are in memory at a time
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A measured clip. seconds: spent on measuring it now."""
+
+    observation: Observation
+    clip: Clip
+    seconds: float = 0.0
 
 
 def _composer(observation: Observation, clip: Clip, on_text: OnText | None = None) -> Judged:
@@ -80,22 +91,66 @@ class EmotionReasoner:
         """Of measurements made before, as they are or changed since: a modality left out, other words. Raises MediaError."""
         return self._report(observation, Clip(observation.source.path), on_text, time.perf_counter())
 
-    def _report(self, observation: Observation, clip: Clip, on_text: OnText | None, started: float) -> EmotionReport:
-        thinking = time.perf_counter()
-        judged = self.judge(observation, clip, on_text)
-        done = time.perf_counter()
-        timings = {**observation.timings_s, "model": done - thinking, "total": done - started}
-        return assemble(observation, judged, self._info(), timings)
+    def report_many(self, observations: Iterable[Observation]) -> Iterator[EmotionReport | EmoReasonError]:
+        """As `report` for each, in order; a model judges the segments of several clips in common batches.
+
+        What cannot be judged, its file having gone, yields its error and costs nothing else.
+        """
+        waiting = iter(observations)
+        while some := list(islice(waiting, self._together)):
+            yield from self._reports([_reopened(one) for one in some])
 
     def analyze_many(
         self, files: Iterable[str | PathLike | Clip], progress: Progress | None = None
     ) -> Iterator[EmotionReport | EmoReasonError]:
-        """One result per file, in order, as it is ready; a file that cannot be read yields its error and costs nothing else."""
-        for file in files:
-            try:
-                yield self(file, progress)
-            except EmoReasonError as error:
-                yield error
+        """One result per file, in order; a file that cannot be read yields its error and costs nothing else.
+
+        The composer gives each as it is ready, a model those of a few clips at a time, which it judges together.
+        """
+        waiting = iter(files)
+        while some := list(islice(waiting, self._together)):
+            yield from self._reports([self._observed(file, progress) for file in some])
+
+    @property
+    def _together(self) -> int:
+        return 1 if self.judge is _composer else MANY
+
+    def _observed(self, file: str | PathLike | Clip, progress: Progress | None) -> _Seen | EmoReasonError:
+        started = time.perf_counter()
+        try:
+            clip = file if isinstance(file, Clip) else Clip(file)
+            observation = observe(clip, self.settings, self.store, progress)
+        except EmoReasonError as error:
+            return error
+        return _Seen(observation, clip, time.perf_counter() - started)
+
+    def _reports(self, found: Sequence[_Seen | EmoReasonError]) -> list[EmotionReport | EmoReasonError]:
+        """Errors stay as they are. Clips that cannot be judged together are judged one by one, to see which is the reason."""
+        started = time.perf_counter()
+        good = [one for one in found if isinstance(one, _Seen)]
+        try:
+            judged = self._judge_all(good)
+        except EmoReasonError as error:
+            return [error] if len(found) == 1 else [self._reports([one])[0] for one in found]
+        share = (time.perf_counter() - started) / max(len(good), 1)  # of the time that the clips took together
+        told = zip(good, judged, strict=True)
+        reports = iter([self._assembled(one.observation, said, share, one.seconds + share) for one, said in told])
+        return [next(reports) if isinstance(one, _Seen) else one for one in found]
+
+    def _judge_all(self, seen: Sequence[_Seen]) -> list[Judged]:
+        if self.judge is _composer:
+            return [composer.judge(one.observation) for one in seen]
+        return self.judge.many([(one.observation, one.clip) for one in seen])
+
+    def _report(self, observation: Observation, clip: Clip, on_text: OnText | None, started: float) -> EmotionReport:
+        thinking = time.perf_counter()
+        judged = self.judge(observation, clip, on_text)
+        done = time.perf_counter()
+        return self._assembled(observation, judged, done - thinking, done - started)
+
+    def _assembled(self, observation: Observation, judged: Judged, model_s: float, total_s: float) -> EmotionReport:
+        timings = {**observation.timings_s, "model": model_s, "total": total_s}
+        return assemble(observation, judged, self._info(), timings)
 
     def ask(self, report: EmotionReport, question: str, on_text: OnText | None = None) -> Explanation:
         """A question about an analysed file, such as "Why not fear?"; every claim of the answer is checked.
@@ -124,6 +179,13 @@ class EmotionReasoner:
             config=_digest(settings + self.judge.config.to_json_string()),
             path=self.judge.path,
         )
+
+
+def _reopened(observation: Observation) -> _Seen | EmoReasonError:
+    try:
+        return _Seen(observation, Clip(observation.source.path))
+    except EmoReasonError as error:
+        return error
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,7 @@
 """The model behind EmotionReasoner: a toy model on a made clip, from measurements to a checked report."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from inference.toys import SMILE, make_judge, noise_clip, observed
 from PIL import Image
 
 from emoreason import EmotionReasoner, assets
-from emoreason.errors import AssetError, ConfigError
+from emoreason.errors import AssetError, ConfigError, EmoReasonError
 from emoreason.inference import model_judge
 from emoreason.inference.loading import load_judge
 from emoreason.inference.model_judge import UNTRAINED
@@ -227,3 +228,66 @@ def test_the_shipped_tiny_model_runs_untrained(tmp_path):
     assert UNTRAINED in report.warnings and (report.model.name, report.model.path) == ("tiny", "soft")
     assert report.verdict.probabilities == again.verdict.probabilities and report.explanation == again.explanation
     assert report.people[0].probabilities is not None and "<" not in report.explanation.text
+
+
+# many clips at a time
+
+
+@pytest.fixture(scope="module")
+def several(clip):
+    """Clips with different measurements: more or fewer people, a voice or none, nothing at all."""
+    voice = {"pitch": (160.0, "typical")}
+    people = [{"au": SMILE}, {"start_s": 12.0, "end_s": 16.0}]
+    return [observed(clip, people, voice=voice), observed(clip), observed(clip, []), observed(clip, [], voice=voice)]
+
+
+def same(mine, yours):
+    """A judgement made in company and one made alone."""
+    assert (mine.clip.emotion, mine.clip.text, mine.clip.person) == (yours.clip.emotion, yours.clip.text, yours.clip.person)
+    for one, other in zip((mine.clip, *mine.segments), (yours.clip, *yours.segments), strict=True):
+        assert (one.start_s, one.end_s, one.text, one.emotion) == (other.start_s, other.end_s, other.text, other.emotion)
+        assert (one.probabilities is None) == (other.probabilities is None)
+        if one.probabilities is not None:
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-3)
+    assert set(mine.frames) == set(yours.frames) and set(mine.people) == set(yours.people)
+    for name, values in mine.frames.items():
+        np.testing.assert_allclose(values, yours.frames[name], atol=1e-3)
+    assert (mine.voice is None) == (yours.voice is None)
+
+
+@pytest.mark.parametrize("path", ["soft", "text"])
+def test_clips_judged_together_are_judged_as_alone(clip, several, monkeypatch, path):
+    monkeypatch.setattr(model_judge, "WINDOW", 2)
+    monkeypatch.setattr(model_judge, "BATCH", 3)
+    judge = make_judge(path, verdict={"most_tokens": 8})
+    together = judge.many([(one, clip) for one in several])
+    for mine, one in zip(together, several, strict=True):
+        same(mine, judge(one, clip))
+    assert judge.many([]) == []
+
+
+def test_batches_hold_segments_of_like_length(judge, clip, several, monkeypatch):
+    lengths = []
+    real = type(judge)._judge
+
+    def noted(self, asked, on_text):
+        lengths.append([self._length(one.given) for one in asked])
+        return real(self, asked, on_text)
+
+    monkeypatch.setattr(type(judge), "_judge", noted)
+    monkeypatch.setattr(model_judge, "BATCH", 4)
+    judge.many([(one, clip) for one in several])
+    assert [len(one) for one in lengths] == [4, 4, 4]
+    flat = sum(lengths, [])
+    assert flat == sorted(flat) and flat[0] < flat[-1]
+
+
+def test_reports_of_many_equal_reports_of_one(clip, several):
+    reasoner = reasoner_of(make_judge(verdict={"most_tokens": 4}))
+    gone = replace(several[1], source=replace(clip.source, path="/nowhere/gone.mp4"))
+    first, lost, last = reasoner.report_many([several[0], gone, several[3]])
+    assert isinstance(lost, EmoReasonError) and "gone.mp4" in str(lost)
+    for mine, one in ((first, several[0]), (last, several[3])):
+        yours = reasoner.report(one)
+        assert mine.explanation == yours.explanation and mine.segments == yours.segments
+        assert mine.timings_s.model > 0
