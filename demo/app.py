@@ -80,8 +80,7 @@ def _inputs(page: Page) -> _Inputs:
 
 def _ask(page: Page, inputs: _Inputs) -> list:
     with gr.Accordion("Ask why", open=True, visible=False, elem_id="ask") as box:
-        plain = {"render_markdown": False, "feedback_options": None, "buttons": []}
-        talk = gr.Chatbot(height=280, show_label=False, elem_id="talk", **plain)
+        talk = gr.HTML(elem_id="talk", apply_default_css=False, js_on_load=None, autoscroll=True, max_height=360)
         question = gr.Textbox(
             placeholder="Why not fear?  Only from the voice?",
             show_label=False,

@@ -8,7 +8,6 @@ from pathlib import Path
 import gradio as gr
 
 from emoreason.errors import EmoReasonError
-from emoreason.report.page.timeline import SIGNS
 
 from . import viewer as look
 from .exports import export
@@ -65,18 +64,13 @@ class Page:
     def answer(self, question: str, model: str, request: gr.Request) -> Iterator[tuple]:
         session = self.sessions.of(request.session_hash)
         if session.report is None or not (question or "").strip():
-            yield _talk(session), ""
+            yield look.talk(session.talk), ""
             return
         session.talk.append((question, "…"))
-        yield _talk(session), ""
+        yield look.talk(session.talk), ""
         for news in self._job(session, lambda *hooks: self.studio.ask(session.report, model, question, *hooks)):
-            said = news.text or "…"
-            if news.result is not None:
-                said = _checked(news.result)
-            elif news.over:
-                said = news.error or "Stopped."
-            session.talk[-1] = (question, said)
-            yield _talk(session), gr.skip()
+            session.talk[-1] = (question, news.result or (news.error or "Stopped." if news.over else news.text or "…"))
+            yield look.talk(session.talk), gr.skip()
 
     def compare(self, other, model: str, modalities: list[str], request: gr.Request) -> Iterator[tuple]:
         session = self.sessions.of(request.session_hash)
@@ -151,16 +145,4 @@ def _problem(text: str) -> str:
 
 def _after(shown: bool) -> list:
     """Ask and take-away: there once there is a report, and empty."""
-    return [gr.update(visible=shown), [], gr.update(visible=shown), None]
-
-
-def _talk(session: Session) -> list[dict]:
-    sides = ("user", "assistant")
-    return [{"role": role, "content": text} for pair in session.talk for role, text in zip(sides, pair, strict=True)]
-
-
-def _checked(answer) -> str:
-    """The answer, then each of its claims with what was found."""
-    measured = [f" ({claim.measured})" if claim.measured else "" for claim in answer.claims]
-    lines = [f"{SIGNS[claim.verdict]} {claim.text}{found}" for claim, found in zip(answer.claims, measured, strict=True)]
-    return "\n".join([answer.text, *lines])
+    return [gr.update(visible=shown), "", gr.update(visible=shown), None]

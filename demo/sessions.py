@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import EmotionReport, Explanation
 
 from .jobs import Job
 
@@ -16,7 +16,7 @@ class Session:
     job: Job | None = None
     report: EmotionReport | None = None
     model: str | None = None
-    talk: list[tuple[str, str]] = field(default_factory=list)  # questions and answers
+    talk: list[tuple[str, Explanation | str]] = field(default_factory=list)  # questions; answers, or what came instead
     used: float = field(default_factory=time.monotonic)
 
     def close(self) -> None:

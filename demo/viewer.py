@@ -1,6 +1,7 @@
 """A report as the page shows it: player with the faces marked, then the report's own body, timeline included."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,8 +10,8 @@ import numpy as np
 
 from emoreason.perception.observation import Observation
 from emoreason.report.page import sheet, timeline
-from emoreason.report.page.document import body
-from emoreason.report.schema import EmotionReport
+from emoreason.report.page.document import body, passages
+from emoreason.report.schema import EmotionReport, Explanation
 
 _HERE = Path(__file__).parent
 MOST_BOXES = 3_000  # per person: a face every third of a second in a quarter of an hour
@@ -48,6 +49,15 @@ def boxes(observation: Observation) -> str:
 def progress_html(stages: dict[str, float | None], text: str = "", note: str = "") -> str:
     """Bars of what is under way, and what the model has written so far."""
     return _template("progress").render(stages=stages, text=text, note=note)
+
+
+def talk(turns: Sequence[tuple[str, Explanation | str]]) -> str:
+    """Questions and answers; each claim of an answer says what was found and leads to its moment."""
+    shown = [
+        (question, [(answer, None)] if isinstance(answer, str) else passages(answer.text, answer.claims))
+        for question, answer in turns
+    ]
+    return _template("talk").render(turns=shown, signs=timeline.SIGNS)
 
 
 def compared(left: EmotionReport, right: EmotionReport, names: tuple[str, str]) -> str:

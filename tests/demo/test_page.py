@@ -87,8 +87,15 @@ def test_pages_do_not_see_each_other(page, short, request_of):
 
 def test_the_composer_says_that_it_answers_no_questions(page, short, request_of):
     analysed(page, short, request_of())
-    talk, _ = list(page.answer("Why not fear?", "composer", request_of()))[-1]
-    assert "cannot answer questions" in talk[-1]["content"]
+    talk, _ = list(page.answer("Why not <b>fear</b>?", "composer", request_of()))[-1]
+    assert "cannot answer questions" in talk and "<b>" not in talk and "&lt;b&gt;fear" in talk
+
+
+def test_claims_of_an_answer_are_marked_and_lead_to_their_moment(page, short, request_of):
+    analysed(page, short, request_of())
+    html = load("viewer").talk([("Why?", page.sessions.of("a").report.explanation)])
+    assert html.count('class="claim ') == len(page.sessions.of("a").report.explanation.claims) > 0
+    assert 'data-start="' in html
 
 
 def test_the_same_clip_without_its_face_is_compared(page, short, request_of):
