@@ -15,6 +15,7 @@ from emoreason.scoring.metrics.classification import classification_scores
 from emoreason.scoring.metrics.score import Protocol
 from emoreason.training.fit import Progress
 from emoreason.training.voice_stage import (
+    ALONE,
     PHASE,
     Corpus,
     Phase,
@@ -31,7 +32,7 @@ FOLDS = 5
 
 
 def run_protocol(
-    name: str, encoder: WhisperEncoder, tokens: int, corpora: Mapping[str, Corpus], folder: Path, phase: Phase = PHASE,
+    name: str, encoder: WhisperEncoder, tokens: int, corpora: Mapping[str, Corpus], folder: Path, phase: Phase | None = None,
     progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """`leave:nemo` (trained on the training speakers of RAVDESS, tested on all of nEMO) or `cv` (five folds of speakers of both).
@@ -39,15 +40,15 @@ def run_protocol(
     All clips that are judged must be encoded. Raises ValueError for another name.
     """
     if name == "leave:nemo":
-        model = left_out(encoder, tokens, corpora["ravdess"], folder / "without-nemo", phase, progress)
+        model = left_out(encoder, tokens, corpora["ravdess"], folder / "without-nemo", phase or ALONE, progress)
         return judged(model, corpora["nemo"], range(len(corpora["nemo"].voices)))
     if name != "cv":
         raise ValueError(f"no protocol for voices is called '{name}': cv, leave:nemo")
-    return cross_validated(encoder, tokens, corpora, folder / "cv", phase, progress)
+    return cross_validated(encoder, tokens, corpora, folder / "cv", phase or PHASE, progress)
 
 
 def left_out(
-    encoder: WhisperEncoder, tokens: int, corpus: Corpus, folder: Path, phase: Phase = PHASE, progress: Progress | None = None
+    encoder: WhisperEncoder, tokens: int, corpus: Corpus, folder: Path, phase: Phase = ALONE, progress: Progress | None = None
 ) -> VoiceTraining:
     """One corpus alone; its validation speakers choose."""
     model = new_training(encoder, tokens, phase.strength, phase.schedule.seed)
