@@ -34,16 +34,19 @@ PARTS = ("face.trunk", "face", "heads.emotion", "heads.action_units")
 
 @dataclass(frozen=True)
 class Phase:
-    """Its schedule, learning rates of trunk and rest, and how much the pictures are changed."""
+    """Its schedule, learning rates of trunk and rest, how much the pictures are changed, and the share of the weights it started
+    from in those it ends with: Wortsman et al. (2022), Robust fine-tuning of zero-shot models."""
 
     schedule: Schedule
     trunk_lr: float
     lr: float
     strength: Strength = Strength()
+    kept: float = 0.0
 
 
 ALONE = Phase(Schedule(steps=5200, batch=112, ema=0.9985, evaluate_every=520, save_every_s=120), 1.5e-3, 1.5e-3)
-JOINT = Phase(Schedule(steps=400, batch=112, ema=0.99, warmup=0.1, save_every_s=120), 2e-4, 6e-4)
+# On FER+ valid, accuracy / UAR: 0.861 / 0.634 before the joint phase, 0.849 / 0.639 after it, 0.858 / 0.643 with 0.3 kept.
+JOINT = Phase(Schedule(steps=400, batch=112, ema=0.99, warmup=0.1, save_every_s=120), 2e-4, 6e-4, kept=0.3)
 
 
 def prepare(roots: Mapping[str, Path], store: Path, folder: Path, progress=None) -> dict[str, Faces]:
@@ -101,8 +104,15 @@ def _trained(
     if whole.is_file():
         model.load_state_dict(load_file(whole))
         return model.eval()
+    start = {name: value.clone() for name, value in model.state_dict().items() if value.is_floating_point()}
     fitted = train(model, sources, valid, phase, folder, progress)
     if fitted.finished:
+        prior = model.emotion.log_prior.clone()
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                if name in start:
+                    value.lerp_(start[name], phase.kept)
+        model.emotion.log_prior.copy_(prior)
         calibrate(model, valid)
         save_parts(model, PARTS, folder, info={"valid": scores(model, valid)})
         (folder / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
