@@ -97,10 +97,13 @@ def test_right_padded_training_batch_is_its_samples(toy_model):
     segments = (toy_model.first, toy_model.second)
     batch = toy_model.processor(segments, ANSWERS)
     with torch.no_grad():
-        both = toy_model.model(**batch).logits
-        for b, (one, answer) in enumerate(zip(segments, ANSWERS, strict=True)):
-            alone = toy_model.model(**toy_model.processor([one], [answer])).logits[0]
-            assert_near(both[b][batch["attention_mask"][b].bool()], alone)
+        both = toy_model.model(**batch).logits[0]  # [M, vocabulary], of the supervised positions of both
+        alone = [
+            toy_model.model(**toy_model.processor([one], [answer])).logits[0]
+            for one, answer in zip(segments, ANSWERS, strict=True)
+        ]
+    assert [len(rows) for rows in alone] == (batch["labels"][:, 1:] != -100).sum(1).tolist()
+    assert_near(both, torch.cat(alone))
 
 
 def test_a_batch_may_mix_segments_with_and_without_each_modality(toy_model):
