@@ -123,6 +123,7 @@ class Manifest:
 
     def failed(self, path: str, stage: str, error: str, message: str, final: bool) -> None:
         """`final=False`: it will be tried again in this run, or in the next one if this is killed before."""
+        message = message.encode(errors="backslashreplace").decode()  # it may name a file, whose name need not be text
         with self.base:
             self.base.execute(
                 "UPDATE files SET state = ?, tries = tries + 1, stage = ?, error = ?, message = ? WHERE path = ?",

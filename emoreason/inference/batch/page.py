@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from emoreason.inference.batch import manifest as states
 from emoreason.inference.batch.manifest import Entry, Manifest
-from emoreason.inference.batch.results import CLIPS, REPORTS
-from emoreason.inference.batch.tables import people_rows, read_reports, shown, summary_row
+from emoreason.inference.batch.results import CLIPS, REPORTS, shown
+from emoreason.inference.batch.tables import people_rows, read_reports, summary_row
 from emoreason.labels.action_units import ACTION_UNITS, AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.report.page import sheet

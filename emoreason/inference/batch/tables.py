@@ -4,7 +4,6 @@ Rows are written in pieces, so memory does not grow with the folder.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoreason.inference.batch import manifest as states
 from emoreason.inference.batch.manifest import Entry, Manifest
-from emoreason.inference.batch.results import report_file
+from emoreason.inference.batch.results import report_file, shown
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.report.save import atomically
@@ -95,11 +94,6 @@ def people_rows(entry: Entry, report: dict[str, Any]) -> Iterator[dict[str, Any]
             "path": shown(entry.path),
             "speaking_s": sum(span["end_s"] - span["start_s"] for span in person["speaking"]),
         }
-
-
-def shown(path: str) -> str:
-    """A path as text: bytes that are none become the replacement mark."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _write(path: Path, columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> None:

@@ -100,3 +100,8 @@ def test_a_hundred_thousand_entries_take_linear_work(tmp_path):
             assert sum(1 for _ in manifest.entries()) == count
             steps.append(ticks[0])
     assert steps[1] < 12 * steps[0]
+
+
+def test_a_message_may_name_a_file_whose_name_is_no_text(manifest):
+    manifest.failed("a.mp4", "open", "NotMedia", "/in/caf\udce9 歌.mp4: is no media", final=True)
+    assert manifest.find("a.mp4").message == "/in/caf\\udce9 歌.mp4: is no media"
