@@ -1,5 +1,6 @@
 """`emoreason batch`, `status`, `merge`: folders of media, analysed by several processes, resumed wherever they were stopped."""
 
+import importlib.util
 import json
 import re
 from contextlib import contextmanager
@@ -12,9 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from emoreason.cli.shared import INPUT_FAILED, choices, print_line, say
+from emoreason.errors import EnvironmentProblem
 from emoreason.terminal import safe
 
 if TYPE_CHECKING:
+    from emoreason.inference.batch.options import Options
     from emoreason.inference.batch.runner import Event
     from emoreason.inference.batch.runner import Progress as Done
 
@@ -28,9 +31,20 @@ def batch(
     ],
     out: Annotated[Path, typer.Option(help="Results; run again with the same folder to go on.")],
     model: Annotated[str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml).")] = "composer",
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="OpenAI-compatible server of that model's exported backbone, up to /v1.")
+    ] = None,
+    served_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model's name on --server; not needed where it has only one.")
+    ] = None,
     formats: Annotated[str | None, typer.Option(help=f"Extra files per clip: {','.join(EXTRAS)}.")] = None,
     no_frames: Annotated[bool, typer.Option("--no-frames", help="Write no frame tables.")] = False,
+    engine: Annotated[str, typer.Option(help="Where it runs: local processes, or ray (the extra `ray`).")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of a Ray cluster that shares both folders; else one made here.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; from cores and memory when not given.")] = None,
+    waiting: Annotated[int, typer.Option(min=1, help="With a model: how many clips may be measured and not yet judged.")] = 32,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Take only this part of the files, as other machines the rest.")
     ] = "1/1",
@@ -52,6 +66,8 @@ def batch(
     """Analyse a folder. What is done is not redone; a file that fails is listed and costs nothing else."""
     extras = tuple(choices(formats, EXTRAS, "--formats")) if formats else ()
     part = _shard(shard)
+    if served_model is not None and server is None:
+        raise typer.BadParameter("--served-model names a model of a server: say which with --server")
     from emoreason.inference.batch.options import Options
     from emoreason.inference.batch.runner import run
     from emoreason.perception.settings import PerceptionSettings
@@ -67,12 +83,28 @@ def batch(
         memory_limit_gib=memory_limit,
         retries=retries,
         cache=not no_cache,
+        waiting=waiting,
+        server=server,
+        served_model=served_model,
     )
+    chosen = _engine(engine, ray_address, options)
     with _watching(as_json, quiet) as on_event:
-        done = run(folder, out, options, on_event, None, part, limit, restart, verify)
+        done = run(folder, out, options, on_event, chosen, part, limit, restart, verify)
     if not as_json and not quiet:
         _summary(out, done)
     return INPUT_FAILED if done.failed else 0
+
+
+def _engine(name: str, address: str | None, options: "Options"):
+    if name == "local" and address is None:
+        return None
+    if name != "ray":
+        raise typer.BadParameter(f"--engine takes local or ray (--ray-address needs ray), not '{name}'")
+    if importlib.util.find_spec("ray") is None:
+        raise EnvironmentProblem("--engine ray needs Ray: pip install 'emoreason[ray]'")
+    from emoreason.inference.batch.ray_engine import RayEngine
+
+    return RayEngine(options, address)
 
 
 def _shard(text: str) -> tuple[int, int]:

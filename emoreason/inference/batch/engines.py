@@ -2,9 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from emoreason.inference.batch import worker
 from emoreason.inference.batch.options import Options, cores, default_memory_gib, default_workers
@@ -12,7 +12,7 @@ from emoreason.inference.batch.pool import Died, Pool
 from emoreason.inference.batch.worker import Analysed, Failure, Job
 
 Outcome = Analysed | Failure
-_TICK_S = 0.5
+TICK_S = 0.5
 
 
 class Engine(Protocol):
@@ -36,7 +36,7 @@ class LocalEngine:
             while queue or pool.busy:
                 while queue and pool.free:
                     pool.give(queue.popleft())
-                for job, outcome in pool.next_outcomes(_TICK_S):
+                for job, outcome in pool.next_outcomes(TICK_S):
                     yield job, explained(job, outcome, self.options)
                 yield [(job.path, seconds) for job, seconds in pool.busy]
 
@@ -44,19 +44,24 @@ class LocalEngine:
 def supervised(options: Options, workers: int) -> Pool:
     """Workers that share the machine's cores and memory."""
     threads = options.threads or max(1, cores() // workers)
-    memory = options.memory_limit_gib or default_memory_gib(workers)
     given = replace(options, perception=replace(options.perception, threads=threads))
-    return Pool(workers, worker.analyse, worker.start, (given, memory, os.getpid()), options.time_limit_s, threads)
+    return limited(given, worker.analyse, workers, threads, workers)
 
 
-def explained(job: Job, outcome: Outcome | Died, options: Options) -> Outcome:
+def limited(options: Options, function: Callable[[Any], Any], workers: int, threads: int, processes: int) -> Pool:
+    """Workers for `function` that end with this process, and by their own limits. processes: how many share the memory."""
+    memory = options.memory_limit_gib or default_memory_gib(processes)
+    return Pool(workers, function, worker.start, (options, memory, os.getpid()), options.time_limit_s, threads)
+
+
+def explained(job: Job, outcome: Outcome | Died, options: Options, stage: str = "analyse") -> Outcome:
     """Why a worker ended in the middle of a file, where it did."""
     if not isinstance(outcome, Died):
         return outcome
     if outcome.timed_out:
         text = f"took longer than the limit of {options.time_limit_s:g} s and was stopped"
-        return Failure(job.path, "analyse", "TimeLimit", text)
+        return Failure(job.path, stage, "TimeLimit", text)
     if outcome.exit_code == worker.OVER_MEMORY:
-        return Failure(job.path, "analyse", "MemoryLimit", "needed more memory than a worker may have and was stopped")
+        return Failure(job.path, stage, "MemoryLimit", "needed more memory than a worker may have and was stopped")
     how = f"signal {-outcome.exit_code}" if outcome.exit_code < 0 else f"exit code {outcome.exit_code}"
-    return Failure(job.path, "analyse", "WorkerDied", f"the process that read this file ended ({how})", transient=True)
+    return Failure(job.path, stage, "WorkerDied", f"the process that read this file ended ({how})", transient=True)

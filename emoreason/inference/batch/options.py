@@ -11,6 +11,7 @@ import psutil
 from emoreason import __version__
 from emoreason.errors import ConfigError
 from emoreason.perception.settings import PerceptionSettings
+from emoreason.report import composer
 from emoreason.report.writers import WRITERS
 
 GIB = 1 << 30
@@ -23,10 +24,11 @@ class Options:
     """formats: files per clip beside its report, below clips/<id>. frames: also write the frame tables.
 
     time_limit_s and memory_limit_gib are per file and per worker; a file that exceeds one fails alone. retries: of a file
-    whose worker died or whose disk stumbled, not of one that cannot be read. threads: per worker and library.
+    whose worker died or whose disk stumbled, not of one that cannot be read. threads: per worker and library. waiting: clips
+    that may be measured and not yet judged by a model. server, served_model: of its exported backbone, as in `from_pretrained`.
     """
 
-    model: str = "composer"
+    model: str = composer.NAME
     perception: PerceptionSettings = field(default_factory=PerceptionSettings)
     formats: tuple[str, ...] = ()
     frames: bool = True
@@ -36,20 +38,32 @@ class Options:
     memory_limit_gib: float | None = None
     retries: int = 1
     cache: bool = True
+    waiting: int = 32
+    server: str | None = None
+    served_model: str | None = None
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.formats if name not in EXTRAS]:
             raise ConfigError(f"format '{unknown[0]}' is none of {', '.join(EXTRAS)} (reports are json, tables parquet)")
-        for name in ("workers", "threads", "time_limit_s", "memory_limit_gib"):
+        for name in ("workers", "threads", "time_limit_s", "memory_limit_gib", "waiting"):
             if (value := getattr(self, name)) is not None and value <= 0:
                 raise ConfigError(f"{name} is {value}; give a positive number")
         if self.retries < 0:
             raise ConfigError(f"retries is {self.retries}; give 0 or more")
+        if self.server is not None and not self.judges:
+            raise ConfigError(f"'{self.model}' needs no server: name the export whose backbone the server runs")
+
+    @property
+    def judges(self) -> bool:
+        """A model is to be loaded, or asked on a server."""
+        return self.model != composer.NAME
 
     def digest(self) -> str:
         """Of everything that a result depends on. How many workers made it is not among that."""
         perception = {name: value for name, value in asdict(self.perception).items() if name != "threads"}
         says = [__version__, self.model, _weights(self.model), perception, sorted(self.formats), self.frames]
+        if self.server is not None:
+            says += [self.server, self.served_model]
         return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -64,6 +64,11 @@ class Pool:
         now = time.monotonic()
         return sorted(((w.task, now - w.since) for w in self._workers if w.task is not None), key=lambda item: -item[1])
 
+    @property
+    def pipes(self) -> list[Connection]:
+        """Those on which outcomes come, to wait for several pools at once."""
+        return [worker.pipe for worker in self._workers if worker.task is not None]
+
     def give(self, task: Any) -> None:
         """To an idle worker, or a new one. Raises RuntimeError when none is free."""
         if not self.free:

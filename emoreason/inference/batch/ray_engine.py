@@ -5,6 +5,7 @@ Every node must see the folder of media and the results under the same paths (a 
 
 import json
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -18,21 +19,23 @@ from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.worker import Analysed, Failure, Job
 
 _TICK_S = 1.0
+CONNECT_S = 10.0
 
 
 class RayEngine:
     """Ray Data (`map_batches` over a pool of actors). What a lost node had under way is done again by another.
 
     address: of a cluster; None = one on this machine, for this run. cpus, gpus: of each actor. Raises EnvironmentProblem when
-    there is no cluster at `address`.
+    there is no cluster at `address`. Here a model is loaded by every actor and judges each file for itself.
     """
 
     def __init__(self, options: Options, address: str | None = None, cpus: float = 1, gpus: float = 0):
         self.options, self.cpus, self.gpus = options, cpus, gpus
         if not ray.is_initialized():
             try:
+                _knock(address)
                 ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-            except (ConnectionError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 raise EnvironmentProblem(f"no Ray cluster at '{address}' ({error}); start one with `ray start`") from error
         self.workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1) / cpus))
 
@@ -56,6 +59,13 @@ class RayEngine:
         for row in analysed.iter_rows():
             outcome = _outcome(row["outcome"])
             yield jobs[outcome.path], outcome
+
+
+def _knock(address: str | None) -> None:
+    """Raises OSError when nobody listens at HOST:PORT: Ray itself takes minutes to find out."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), CONNECT_S).close()
 
 
 class Analyst:

@@ -96,9 +96,17 @@ def run(
             if not found:
                 raise EnvironmentProblem(f"{folder}: holds no media file ({walk.others} of other kinds)")
             manifest.update(found)
-            work = _Run(folder, out, options, engine or LocalEngine(options), manifest, walk)
+            work = _Run(folder, out, options, engine or _local(options), manifest, walk)
             work.on_event = on_event
             return work.go(limit, verify)
+
+
+def _local(options: Options) -> Engine:
+    if not options.judges:
+        return LocalEngine(options)
+    from emoreason.inference.batch.judged_engine import JudgedEngine
+
+    return JudgedEngine(options)
 
 
 def _prepare(folder: Path, out: Path) -> None:
@@ -113,7 +121,7 @@ def _prepare(folder: Path, out: Path) -> None:
 def _forget(out: Path) -> None:
     for name in (states.FILE, f"{states.FILE}-journal", RUN, FAILURES):
         (out / name).unlink(missing_ok=True)
-    for name in (results.REPORTS, results.FRAMES, results.CLIPS):
+    for name in (results.REPORTS, results.FRAMES, results.CLIPS, results.WAITING):
         shutil.rmtree(out / name, ignore_errors=True)
     (out / results.REPORTS).mkdir()
 
@@ -164,6 +172,7 @@ class _Run:
                     again.append(entry)
                 self._tell(None)
             entries = again
+        shutil.rmtree(self.out / results.WAITING, ignore_errors=True)  # of files that were given up, or of a killed run
 
     def _job(self, entry: Entry) -> Job:
         known = entry.id if entry.config == self.config else None

@@ -79,34 +79,53 @@ def analyse(job: Job) -> Analysed | Failure:
     """Never raises: what went wrong is the outcome."""
     started, stage = time.perf_counter(), "open"
     try:
-        from emoreason.media import Clip
-
-        clip = Clip(os.path.join(job.folder, job.path))
+        clip = opened(job)
         sha256 = clip.source.sha256
         name = identity(job.path, sha256)
-        if job.known == name and is_written(Path(job.out), name):
+        if is_done(job, name):
             return Analysed(job.path, name, sha256, 0.0, unchanged=True)
         stage = "load"
-        reasoner = _loaded()
+        loaded = reasoner()
         stage = "analyse"
-        report = reasoner(clip)
+        report = loaded(clip)
         stage = "write"
         write(report, Path(job.out), name, _options)
     except Exception as error:  # one of thousands: listed with its reason, and the rest goes on
-        return _failure(job.path, stage, error)
+        return failure(job.path, stage, error)
     return Analysed(job.path, name, sha256, time.perf_counter() - started)
 
 
-def _loaded():
+def options() -> Options:
+    """Of this worker."""
+    return _options
+
+
+def opened(job: Job):
+    """Its Clip. Raises MediaError."""
+    from emoreason.media import Clip
+
+    return Clip(os.path.join(job.folder, job.path))
+
+
+def is_done(job: Job, name: str) -> bool:
+    """The result it has, `name`, is of the same content and settings."""
+    return job.known == name and is_written(Path(job.out), name)
+
+
+def reasoner():
+    """Loaded with the first file."""
     global _reasoner
     if _reasoner is None:
         from emoreason.inference.reasoner import EmotionReasoner
 
-        _reasoner = EmotionReasoner.from_pretrained(_options.model, settings=_options.perception, cache=_options.cache)
+        served = {"server": _options.server, "served_model": _options.served_model}
+        settings = {"settings": _options.perception, "cache": _options.cache}
+        _reasoner = EmotionReasoner.from_pretrained(_options.model, **settings, **served)
     return _reasoner
 
 
-def _failure(path: str, stage: str, error: Exception) -> Failure:
+def failure(path: str, stage: str, error: Exception) -> Failure:
+    """What went wrong with a file, and whether another try, or another file, can fare better."""
     code = error.errno if isinstance(error, OSError) else None
     expected = isinstance(error, EmoReasonError | OSError)
     message = " ".join(str(error).split()) or type(error).__name__

@@ -21,7 +21,7 @@ from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.pool import Died
 from emoreason.inference.batch.runner import run
 from emoreason.inference.batch.status import status
-from emoreason.inference.batch.worker import OVER_MEMORY, Analysed, Failure, _failure
+from emoreason.inference.batch.worker import OVER_MEMORY, Analysed, Failure, failure
 from emoreason.perception.settings import PerceptionSettings
 
 FAST = Options(perception=PerceptionSettings(words=False, fps=2), workers=2, cache=False)
@@ -177,6 +177,20 @@ def test_a_missing_report_is_made_again_and_files_that_left_keep_theirs(small, t
     assert kinds(small, out) == {"0.png": "done"}
     assert list(tables(out).path) == ["0.png", "1.png", "2.png"]
     assert status(out).gone == 1
+
+
+def test_names_that_are_no_text_are_done_and_failed_as_others(tmp_path, here):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture(folder / "x.png", 1)
+    (folder / "x.png").rename(folder / "caf\udce9.png")
+    (folder / "bad\udce9.mp4").write_bytes(b"nothing")
+    assert kinds(folder, tmp_path / "out") == {"caf\udce9.png": "done", "bad\udce9.mp4": "failed"}
+    (row,) = tables(tmp_path / "out").itertuples()
+    assert row.path == "caf\ufffd.png"
+    report = json.loads((tmp_path / f"out/reports/{row.id}.json").read_text())
+    assert report["source"]["path"].endswith("caf\ufffd.png")
+    assert kinds(folder, tmp_path / "out") == {"bad\udce9.mp4": "failed"}
 
 
 def test_limit_and_shards(small, tmp_path, here):
@@ -337,8 +351,8 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(small, tmp_path, scripted):
 
 @pytest.mark.parametrize("code, transient, fatal", [(5, True, False), (28, False, True), (30, False, True), (13, False, False)])
 def test_errors_of_the_disk_are_told_apart(code, transient, fatal):
-    failure = _failure("a.mp4", "write", OSError(code, os.strerror(code)))
-    assert (failure.transient, failure.fatal) == (transient, fatal)
+    found = failure("a.mp4", "write", OSError(code, os.strerror(code)))
+    assert (found.transient, found.fatal) == (transient, fatal)
 
 
 def test_unreadable_files_fail_alone(small, tmp_path):
