@@ -15,7 +15,7 @@ from PIL import Image
 
 from emoreason import EmotionReasoner, assets, cli
 from emoreason.errors import AssetError, ConfigError, EnvironmentProblem
-from emoreason.inference.batch import judging
+from emoreason.inference.batch import judging, worker
 from emoreason.inference.batch.judged_engine import JudgedEngine, _Flow
 from emoreason.inference.batch.judging import Measured
 from emoreason.inference.batch.options import Options
@@ -134,6 +134,31 @@ def test_a_judge_that_is_killed_costs_the_clip_that_kills_it(finished, media, mo
     assert set(found) == set(calm) - {"deadly.png"}
     for path, report in found.items():
         assert (report.explanation, report.verdict.emotion) == (calm[path].explanation, calm[path].verdict.emotion)
+
+
+@pytest.fixture
+def worker_here(model, monkeypatch):
+    """This process as the worker."""
+    monkeypatch.setattr(worker, "_options", options(model))
+    monkeypatch.setattr(worker, "_reasoner", None)
+
+
+def test_measurements_that_were_dropped_are_made_again_and_a_clip_that_left_fails_alone(media, tmp_path, worker_here):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out/reports").mkdir(parents=True)
+    for name in ("face0.png", "noise.png", "face1.png"):
+        shutil.copy(media / name, tmp_path / "in")
+    jobs = [Job(str(tmp_path / "in"), name, str(tmp_path / "out")) for name in ("face0.png", "noise.png", "face1.png")]
+    measured = [judging.measure(job) for job in jobs]
+    assert len(list((tmp_path / "out/.waiting").iterdir())) == 3
+    judging.forget(measured[0])
+    (tmp_path / "in/noise.png").unlink()
+    first, lost, last = judging.judge(measured)
+    assert isinstance(first, Analysed) and isinstance(last, Analysed)
+    assert (lost.stage, lost.error, lost.fatal) == ("judge", "MissingFile", False)
+    assert {path.stem for path in (tmp_path / "out/reports").iterdir()} == {first.id, last.id}
+    again = judging.measure(Job(jobs[0].folder, jobs[0].path, jobs[0].out, known=first.id))
+    assert again == Analysed("face0.png", first.id, first.sha256, 0.0, unchanged=True)
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(media, tmp_path):
