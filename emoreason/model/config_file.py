@@ -5,6 +5,7 @@
     face: {dim: 192, dynamics: 4}       # fields of FaceConfig; trunk: {path: ..., family: ...} for a pretrained vision model
     voice: {asset: whisper-base, tokens: 4}
     lora: {r: 16, lora_alpha: 32}       # fields of peft.LoraConfig
+    dtype: bfloat16                     # of the loaded language model; float32 when not given
     verified: pinned weights            # or: structure only
 """
 
@@ -26,7 +27,7 @@ from emoreason.model.backbones import LAYERS, backbone_folder
 from emoreason.model.config import EmoReasonConfig, FaceConfig, VoiceConfig
 from emoreason.model.whisper import load_whisper_encoder
 
-KEYS = ("verified", "family", "backbone", "face", "voice", "lora", "quantization", "labels")
+KEYS = ("verified", "family", "backbone", "face", "voice", "lora", "quantization", "dtype", "labels")
 VERIFIED = ("structure only", "pinned weights")
 _FACE_KEYS = tuple(
     "image_size trunk trunk_dim trunk_mean trunk_std dim heads layers dynamics dropout margin max_frames max_persons".split()
@@ -45,6 +46,7 @@ class ModelFile:
     voice: dict[str, Any]
     lora: dict[str, Any] | None = None
     quantization: str | None = None
+    dtype: str | None = None
     labels: list[str] | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class ModelFile:
         _one_of(self.family, LAYERS, where, "family")
         _one_of(self.quantization, (None, "4bit", "8bit"), where, "quantization")
         _source(self.backbone, where, "backbone")
+        _one_of(self.dtype, (None, "float32", "bfloat16"), where, "dtype")
         check_keys(self.voice, ("asset", "path", "tokens"), where, "voice")
         _source({key: value for key, value in self.voice.items() if key != "tokens"}, where, "voice")
         check_keys(self.face, _FACE_KEYS, where, "face")
@@ -88,6 +91,7 @@ class ModelFile:
                 face=self.trunk and {"path": self.trunk["path"]},
                 lora=self.lora,
                 quantization=self.quantization,
+                dtype=self.dtype,
                 labels=self.labels,
             )
         except (StrictDataclassError, TypeError, ValueError) as error:

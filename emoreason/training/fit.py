@@ -2,11 +2,13 @@
 
 Ours are batches that depend on their number alone, all chance of a step drawn from (seed, step), checkpoints by the clock as
 safetensors and JSON, an average of the weights, validation with patience, and a stop with the batch saved when a loss is not
-finite. A run that was killed and is started again gives the weights it would have given.
+finite. A run that was killed and is started again gives the weights it would have given. Several processes (`accelerate launch`)
+each take their share of every step's samples; the main one writes.
 """
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -24,7 +26,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, get_cosine
 from transformers.trainer_callback import PrinterCallback
 
 from emoreason.errors import ConfigError, TrainingError
-from emoreason.training import checkpoint
+from emoreason.training import checkpoint, processes
 from emoreason.training.batches import Batches, Collate, Examples
 from emoreason.training.log import Log
 
@@ -35,8 +37,9 @@ BEST = "best.safetensors"
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how a stage trains. `warmup` is a share of the steps; `evaluate_every` counts steps (None: at the end only),
-    `patience` validations without a better one; `ema` is the decay of the averaged weights; `window` and `workers`: see Batches.
+    """How long and how a stage trains. `batch` is of one process; `warmup` is a share of the steps; `evaluate_every` counts steps
+    (None: at the end only), `patience` validations without a better one; `ema` is the decay of the averaged weights; `window` and
+    `workers`: see Batches.
 
     precision "auto" is bf16 autocast where the hardware multiplies it (AMX or AVX512-BF16, recent GPUs), else float32.
     """
@@ -100,8 +103,11 @@ def fit(
     Goes on from the newest checkpoint in `folder`, if there is one. The model ends with its best weights by `evaluate()[best]`
     (lower is better for names with "loss", else higher), else with the averaged ones, else with the last. SIGTERM and the first
     Ctrl-C save and stop. groups: dicts of name, params, lr.
-    Raises TrainingError (not finite), EnvironmentProblem (disk full), ConfigError (a checkpoint of another run).
+    Raises TrainingError (not finite), EnvironmentProblem (disk full), ConfigError (a checkpoint of another run; weights that are
+    to be divided over processes).
     """
+    if divided := [name for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED") if os.environ.get(name) == "true"]:
+        raise ConfigError(f"{divided[0]} divides the weights over processes, checkpoints need whole ones: launch by ddp.yaml")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(model, examples, schedule, folder, groups, evaluate, best, progress)
@@ -117,10 +123,10 @@ class _Run(TrainerCallback):
 
     def __init__(self, model, examples, schedule, folder, groups, evaluate, best, progress):
         self.model, self.examples, self.schedule, self.folder = model, examples, schedule, folder
-        self.evaluate, self.metric, self.progress = evaluate, best, progress
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.processes = processes.joined()
+        self.main, self.device = self.processes.is_main_process, self.processes.device
+        self.evaluate, self.metric, self.progress = evaluate, best, progress if self.main else None
         model.to(self.device)
-        self.state = checkpoint.trained_state(model)  # views: they change with the model
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ConfigError("nothing in the model trains: apply a stage first")
         self.optimizer = torch.optim.AdamW(_decayed(groups or _one_group(model), schedule.weight_decay))
@@ -131,8 +137,13 @@ class _Run(TrainerCallback):
         self.frozen = [m for m in model.modules() if _frozen(m)]
         self.parts: dict[str, list[float]] = defaultdict(list)
         self._resume()
-        self.log = Log(folder, self.step)
+        self.log = Log(folder, self.step, self.main)
         self.saved_at = time.monotonic()
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Views of what trains, taken anew: wrapping the model for several processes may have moved its parameters."""
+        return checkpoint.trained_state(self.model)
 
     @property
     def finished(self) -> bool:
@@ -143,16 +154,16 @@ class _Run(TrainerCallback):
         same = {name: getattr(self.schedule, name) for name in ("steps", "batch", "accumulate", "warmup", "seed", "window")}
         mixture = self.examples.mixture
         return {"schedule": same, "sizes": {part.name: part.size for part in mixture.parts}, "mixture_seed": mixture.seed,
-                "weights": [part.weight for part in mixture.parts]}  # fmt: skip
+                "weights": [part.weight for part in mixture.parts], "processes": self.processes.num_processes}  # fmt: skip
 
     def _resume(self) -> None:
         found = checkpoint.latest(self.folder)
         if found is None:
             return
         tensors, state = checkpoint.load(found)
-        mine = self.identity()
-        if wrong := [key for key in mine if state["identity"].get(key) != mine[key]]:
-            was, now = state["identity"].get(wrong[0]), mine[wrong[0]]
+        mine, its = self.identity(), {"processes": 1} | state["identity"]
+        if wrong := [key for key in mine if its.get(key) != mine[key]]:
+            was, now = its.get(wrong[0]), mine[wrong[0]]
             raise ConfigError(f"{found} is of another run: {wrong[0]} was {was}, is {now}; train into another folder")
         checkpoint.load_state(self.model, tensors["weights"])
         checkpoint.fill_optimizer(self.optimizer, tensors["optimizer"])
@@ -174,9 +185,10 @@ class _Run(TrainerCallback):
         set_seed((self.schedule.seed * 1_000_003 + state.global_step * 97 + args.process_index) % 2**32)
 
     def on_step_end(self, args, state, control, **_):
-        self.step = state.global_step
+        self.step, self.stop = state.global_step, processes.any_of(self.stop)
+        here = self.state if self.averaged else {}
         for name, value in self.averaged.items():
-            value.lerp_(self.state[name], 1 - min(self.schedule.ema, (1 + self.step) / (10 + self.step)))
+            value.lerp_(here[name], 1 - min(self.schedule.ema, (1 + self.step) / (10 + self.step)))
         last, every = self.step >= self.schedule.steps, self.schedule.evaluate_every
         if self.evaluate is not None and not self.stop and (last or (every and self.step % every == 0)):
             self._evaluate()
@@ -184,7 +196,7 @@ class _Run(TrainerCallback):
             self._write_log()
         ends = last or self.done or self.stop
         if ends or time.monotonic() - self.saved_at >= self.schedule.save_every_s:
-            if state.is_world_process_zero:
+            if self.main:
                 self._save()
             self.saved_at = time.monotonic()
         control.should_training_stop |= ends
@@ -197,19 +209,21 @@ class _Run(TrainerCallback):
         with self._averaged_weights():
             self.model.eval()
             with torch.no_grad():
-                metrics = {name: float(value) for name, value in self.evaluate().items()}
+                metrics = processes.mean({name: float(value) for name, value in self.evaluate().items()})
             if self.metric not in metrics:
                 raise ConfigError(f"validation gives {', '.join(metrics)}; '{self.metric}' is to be the best of and is not there")
             self.waited += 1
             if _better(metrics, self.best, self.metric):
                 self.best, self.waited = metrics | {"step": self.step}, 0
-                checkpoint.save_file_whole(self.state, self.folder / BEST)
+                if self.main:
+                    checkpoint.save_file_whole(self.state, self.folder / BEST)
         self.done = self.schedule.patience is not None and self.waited >= self.schedule.patience
         self.log.write(self.step, {f"valid_{name}": value for name, value in metrics.items()})
 
     @contextmanager
     def _averaged_weights(self) -> Iterator[None]:
-        own = {name: self.state[name].clone() for name in self.averaged}
+        here = self.state
+        own = {name: here[name].clone() for name in self.averaged}
         self._put(self.averaged)
         try:
             yield
@@ -218,11 +232,12 @@ class _Run(TrainerCallback):
 
     @torch.no_grad()
     def _put(self, values: Mapping[str, Tensor]) -> None:
+        here = self.state
         for name, value in values.items():
-            self.state[name].copy_(value)
+            here[name].copy_(value)
 
     def _write_log(self) -> None:
-        means = {name: sum(values) / len(values) for name, values in self.parts.items()}
+        means = processes.mean({name: sum(values) / len(values) for name, values in self.parts.items()})
         rates = {f"lr_{group.get('name', 'all')}": group["lr"] for group in self.optimizer.param_groups}
         self.log.write(self.step, means | rates)
         self.parts.clear()
@@ -235,6 +250,7 @@ class _Run(TrainerCallback):
         checkpoint.save(self.folder, self.step, tensors, state | {"schedule": asdict(self.schedule)})
 
     def result(self) -> Fitted:
+        self.processes.wait_for_everyone()  # the main one has written the best weights
         if self.finished:
             self._put(self.averaged)
             if self.best:
@@ -293,7 +309,8 @@ class _Trainer(Trainer):
         return 0  # not asked for, and counted by walking all parameters each step
 
     def _not_finite(self, what: str, draws, batch) -> TrainingError:
-        file = self.run.folder / f"not-finite-{self.state.global_step:08d}.safetensors"
+        own = f"-{self.args.process_index}" if self.args.world_size > 1 else ""
+        file = self.run.folder / f"not-finite-{self.state.global_step:08d}{own}.safetensors"
         tensors = dict(_tensors(batch))
         checkpoint.save_file_whole(tensors, file)
         file.with_suffix(".json").write_text(json.dumps([asdict(draw) for draw in draws], indent=1), encoding="utf-8")

@@ -1,6 +1,7 @@
 """The log of a training: one JSON line per entry, and TensorBoard where it is installed."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -8,14 +9,17 @@ FILE = "log.jsonl"
 
 
 class Log:
-    """Appends to `folder/log.jsonl`; entries after step `step` are of a run that was killed and are dropped first."""
+    """Appends to `folder/log.jsonl`; entries after step `step` are of a run that was killed and are dropped first.
 
-    def __init__(self, folder: Path, step: int):
+    keep=False only remembers: of several processes one writes.
+    """
+
+    def __init__(self, folder: Path, step: int, keep: bool = True):
         self.history = [entry for entry in read(folder) if entry["step"] <= step]
-        self.file = open(folder / FILE, "w", encoding="utf-8")
+        self.file = open(folder / FILE if keep else os.devnull, "w", encoding="utf-8")
         for entry in self.history:
             self._line(entry)
-        self.board = _board(folder, step)
+        self.board = _board(folder, step) if keep else None
         self.before_s = self.history[-1]["seconds"] if self.history else 0.0
         self.started = time.monotonic()
         self.loss = next((entry["loss"] for entry in reversed(self.history) if "loss" in entry), float("nan"))

@@ -9,6 +9,7 @@ from emoreason.training import checkpoint, mixtures, parts
 from emoreason.training.dry_run import DryRun, dry_run
 from emoreason.training.page import write_page
 from emoreason.training.perception import check_places, train_face, train_voice
+from emoreason.training.processes import joined, main_first
 from emoreason.training.run import PERCEPTION, Run
 from emoreason.training.samples import Samples
 from emoreason.training.sft import FINAL, MIXTURES, Stage, tune
@@ -63,14 +64,18 @@ class Pipeline:
     def train(self, name: str, progress: Progress | None = None) -> bool:
         """Whether the stage is finished: SIGTERM stops it with its state saved."""
         if name in PERCEPTION:
+            if joined().num_processes > 1:
+                raise ConfigError(f"stage '{name}' trains in one process: run it first, without a launcher, by --stage {name}")
             train = train_face if name == "face" else train_voice
             return train(self.run, self.out, self.roots, self.data, self.store, progress)
-        mixtures.build(self.run, self.roots, self.data, self.out / MIXTURES, progress)
+        with main_first():
+            mixtures.build(self.run, self.roots, self.data, self.out / MIXTURES, progress)
         stage = self._stage(name)
         samples = Samples(stage)
-        samples.write("before")
+        with main_first():
+            samples.write("before")
         fitted = tune(stage, progress)
-        if fitted.finished:
+        if fitted.finished and joined().is_main_process:
             write_page(self.out / name, f"{self.run.name}: {name}", fitted.best, samples.write("after"))
         return fitted.finished
 

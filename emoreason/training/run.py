@@ -69,7 +69,8 @@ class PartSpec(Strict):
 
 class TuningStage(Strict):
     """A stage of the language model. dropout: chance that a sample goes without an input; a task that cites what is gone is not
-    asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words."""
+        asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words.
+    checkpointing: activations of the language model's layers are computed twice rather than kept, for memory."""
 
     stage: str
     start: Names = []
@@ -77,6 +78,7 @@ class TuningStage(Strict):
     dropout: dict[Input, Annotated[float, Field(ge=0, le=1)]] = {}
     validation: int = Field(40, ge=1)
     sentiment: float = Field(0.0, ge=0)
+    checkpointing: bool = False
     schedule: dict[str, Any]
 
     @model_validator(mode="after")
@@ -94,12 +96,24 @@ class TuningStage(Strict):
 
 
 class Run(Strict):
-    """`stages` in the order they are trained; those of perception are mappings that their own code checks."""
+    """`stages` in the order they are trained; those of perception are mappings that their own code checks.
+
+    It begins with a new `model`, or with a checkpoint folder, `init_from`.
+    """
 
     name: str
-    model: str
+    model: str | None = None
+    init_from: str | None = None
     seed: int = 0
     stages: dict[str, TuningStage | dict[str, Any]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _begins(self) -> "Run":
+        if (self.model is None) == (self.init_from is None):
+            raise ValueError("it takes `model` (new) or `init_from` (a checkpoint folder), one of the two")
+        if self.init_from and (trained := [name for name in self.stages if name in PERCEPTION]):
+            raise ValueError(f"`init_from` brings trained encoders: leave out the stage {trained[0]}")
+        return self
 
     def tuning(self) -> dict[str, TuningStage]:
         return {name: stage for name, stage in self.stages.items() if isinstance(stage, TuningStage)}
@@ -124,7 +138,7 @@ def load_run(name_or_path: str | Path, settings: Sequence[str] = ()) -> Run:
     values = read_mapping(path)
     for setting in settings:
         _set(values, setting)
-    check_keys(values, ("model", "seed", "stages"), str(path))
+    check_keys(values, ("model", "init_from", "seed", "stages"), str(path))
     stages = values.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise ConfigError(f"{path}: 'stages' must be a mapping of stages, each a mapping of its keys")

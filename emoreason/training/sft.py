@@ -20,12 +20,14 @@ from emoreason.instructions.store import read_records
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
 from emoreason.model.stages import FROZEN, apply_stage, load_stage, parameter_groups
-from emoreason.model.untrained import quiet_libraries, untrained
+from emoreason.model.untrained import quiet_libraries
 from emoreason.perception.store import ObservationStore
 from emoreason.training.features import Features
+from emoreason.training.finetune import initial
 from emoreason.training.fit import Fitted, fit, moved
 from emoreason.training.mixtures import class_of, locate, tasks_of_part
 from emoreason.training.parts import INDEX, load_parts, save_parts
+from emoreason.training.processes import main_first
 from emoreason.training.run import PartSpec, Run, TuningStage
 
 Progress = Callable[[str, float, float | None], None]
@@ -82,11 +84,13 @@ class Stage:
         if (self.spec.sentiment > 0) != (self.stage.mode("heads") != FROZEN):
             raise ConfigError(f"stage '{name}': `sentiment` weighs the loss of the head on words, which trains where heads do")
         with quiet_libraries():
-            self.model, self.processor = untrained(run.model)
+            self.model, self.processor = initial(run)
         for earlier in self.spec.start:
             if not skip_missing or (out / earlier / FINAL / INDEX).is_file():
                 load_parts(self.model, out / earlier / FINAL)
         self.table = apply_stage(self.model, self.stage)
+        if self.spec.checkpointing:
+            save_memory(self.model)
         self.tuning = Tuning(self.model, self.spec.sentiment)
         places = locate(run, roots, data)
         self.recipes = {key: recipe for key, (recipe, _) in places.items()}
@@ -100,7 +104,7 @@ class Stage:
     def _source(self, spec: PartSpec, folder: Path) -> Source:
         records = list(read_records(folder))
         if spec.kind == "records":
-            tasks = {name: tasks_of_part(spec, self.recipes, name) for name in spec.data}
+            tasks = {self.recipes[name].name: tasks_of_part(spec, self.recipes, name) for name in spec.data}
             roots = self.roots[spec.data[0]] if len(spec.data) == 1 else None
             if roots is None:
                 raise ConfigError(f"stage '{self.name}': a part of records takes one data set; make a part for each")
@@ -141,9 +145,15 @@ class Stage:
         return out
 
 
+def save_memory(model: EmoReasonForConditionalGeneration) -> None:
+    """Activations inside the language model's layers are computed again in the backward pass rather than kept."""
+    model.backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
 def tune(stage: Stage, progress: Progress | None = None) -> Fitted:
     """Train a stage to its end, or until SIGTERM; the parts it trained go to OUT/STAGE/final once it is finished."""
-    stage.prepare(progress)
+    with main_first():
+        stage.prepare(progress)
     source, plan = stage.conversations(), stage.spec.plan(stage.run.seed)
     groups = parameter_groups(stage.model, stage.stage)
     chosen = stage.validation(stage.spec.validation)
@@ -153,7 +163,9 @@ def tune(stage: Stage, progress: Progress | None = None) -> Fitted:
     )  # fmt: skip
     if fitted.finished:
         info = {stage.name: {"steps": fitted.steps, **{key: round(value, 4) for key, value in fitted.best.items()}}}
-        save_parts(stage.model, stage.stage.train, stage.out / stage.name / FINAL, info=info)
+        with main_first() as main:
+            if main:
+                save_parts(stage.model, stage.stage.train, stage.out / stage.name / FINAL, info=info)
     return fitted
 
 

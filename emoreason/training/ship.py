@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from emoreason.errors import ConfigError
 from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.untrained import quiet_libraries, untrained
+from emoreason.model.untrained import quiet_libraries
 from emoreason.training.card import model_card
 from emoreason.training.checkpoint import save_file_whole
+from emoreason.training.finetune import initial
 from emoreason.training.parts import INDEX, load_parts
 from emoreason.training.run import Run
 from emoreason.training.sft import FINAL
@@ -31,9 +32,9 @@ def ship(run: Run, out: Path, folder: Path, verdict: Mapping[str, Any] | None = 
     Raises ConfigError when no stage is finished, and when the folder would be larger than MOST_MB.
     """
     with quiet_libraries():
-        model, processor = untrained(run.model)
+        model, processor = initial(run)
     measured = gather(run, out, model)
-    model.config.trained, model.config.verdict = True, dict(verdict) if verdict else None
+    model.config.trained, model.config.verdict = True, dict(verdict) if verdict else model.config.verdict
     save(model, processor, folder)
     (folder / "README.md").write_text(model_card(run, measured), encoding="utf-8")
     size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
