@@ -60,7 +60,7 @@ def test_python(capsys, tmp_path):
 
 
 def test_every_command_and_option_exists(capsys):
-    groups = ("data validate", "data build", "data observe", "data preview", "evaluate", "train")
+    groups = ("batch", "data validate", "data build", "data observe", "data preview", "demo", "evaluate", "merge", "train")
     for asked in ("", "analyze", "assets pull", "export", *groups):
         assert cli.run([*asked.split(), "--help"]) == 0
     known = capsys.readouterr().out
