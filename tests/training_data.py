@@ -26,7 +26,7 @@ SPLITS = {"Train": 12, "Valid": 4, "Test": 4}
 
 
 def make_run(folder: Path) -> Path:
-    """`run.yaml` below `folder`, the smoke run with a toy model; the data go to `folder/data`, their observations to `folder/store`."""
+    """`run.yaml` below `folder`, the smoke run with a toy model; data go to `folder/data`, observations to `folder/store`."""
     make_model(folder)
     make_data(folder / "data")
     observe(folder / "data", folder / "store")
