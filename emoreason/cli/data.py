@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emoreason.cli.shared import INPUT_FAILED, make_folder, print_line, print_paths, say
+from emoreason.cli.shared import INPUT_FAILED, make_folder, print_line, print_paths, roots, say
 from emoreason.terminal import print_validation, progress, safe
 
 app = typer.Typer(help="Data sets: check them against their recipes, turn them into records.", rich_markup_mode=None)
@@ -168,17 +168,12 @@ def _sets(recipes: list[str], root: list[str] | None):
     from emoreason.instructions.recipe import load_recipe
     from emoreason.instructions.validate import data_root
 
-    chosen, roots = [load_recipe(name) for name in recipes], {}
-    for item in root or ():
-        name, equals, folder = item.partition("=")
-        if not (name and equals and folder):
-            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
-        roots[name] = Path(folder)
-    strange = sorted(set(roots) - {recipe.name for recipe in chosen})
+    chosen, given = [load_recipe(name) for name in recipes], roots(root)
+    strange = sorted(set(given) - {recipe.name for recipe in chosen})
     if strange:
         raise typer.BadParameter(f"--root names '{strange[0]}', which is none of: {', '.join(recipe.name for recipe in chosen)}")
     for recipe in chosen:
-        folder = data_root(recipe, roots, os.environ.get("EMOREASON_DATA"))
+        folder = data_root(recipe, given, os.environ.get("EMOREASON_DATA"))
         yield recipe, folder
 
 

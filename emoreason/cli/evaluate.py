@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emoreason.cli.shared import INPUT_FAILED, USAGE, make_folder, print_line, report_failure
+from emoreason.cli.shared import INPUT_FAILED, USAGE, make_folder, print_line, report_failure, roots
 from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
 from emoreason.terminal import progress, safe
 
@@ -52,8 +52,8 @@ def evaluate(
     if audit is not None:
         from emoreason.cli.audit import run_audits
 
-        return run_audits(audit, suites, model, _roots(root), out, limit, store, groups, as_json, quiet, debug)
-    return _evaluate(suites, model, _roots(root), out, limit, store, restart, as_json, quiet, debug)
+        return run_audits(audit, suites, model, roots(root), out, limit, store, groups, as_json, quiet, debug)
+    return _evaluate(suites, model, roots(root), out, limit, store, restart, as_json, quiet, debug)
 
 
 def _evaluate(suites, model, given, out, limit, store, restart, as_json, quiet, debug) -> int:
@@ -116,13 +116,3 @@ def _compare(a: Path, b: Path, as_json: bool) -> int:
     for note in found.notes:
         print(safe(f"  note: {note}"))
     return 0
-
-
-def _roots(given: list[str] | None) -> dict[str, Path]:
-    roots = {}
-    for item in given or ():
-        name, equals, folder = item.partition("=")
-        if not (name and equals and folder):
-            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
-        roots[name] = Path(folder)
-    return roots

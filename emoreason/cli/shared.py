@@ -30,11 +30,13 @@ def print_line(line: str) -> None:
 
 
 def print_paths(folders: Iterable[Path]) -> None:
+    """A line on stdout for each."""
     for folder in folders:
         print(safe(str(folder)))
 
 
 def make_folder(out: Path) -> None:
+    """The folder of --out. Raises EnvironmentProblem where it cannot be made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,6 +54,7 @@ def report_failure(file: str, error: Exception, debug: bool) -> None:
 
 
 def unforeseen(error: Exception, debug: bool) -> str:
+    """What to say of an error that nobody raised on purpose."""
     hint = "" if debug else "; run again with --debug and report it with the output of `emoreason doctor`"
     return f"unexpected {type(error).__name__}: {error}{hint}"
 
@@ -63,3 +66,14 @@ def choices(value: str, allowed: tuple[str, ...], option: str) -> list[str]:
     if unknown or not chosen:
         raise typer.BadParameter(f"{option} takes {', '.join(allowed)}, not '{', '.join(unknown)}'")
     return chosen
+
+
+def roots(given: list[str] | None) -> dict[str, Path]:
+    """Data roots of `--root NAME=DIR` options. Raises typer.BadParameter for one of another form."""
+    found = {}
+    for item in given or ():
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
+        found[name] = Path(folder)
+    return found

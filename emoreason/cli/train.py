@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from emoreason.cli.data import Roots, Store
-from emoreason.cli.shared import INTERRUPTED, make_folder, print_paths, say
+from emoreason.cli.shared import INTERRUPTED, make_folder, print_paths, roots, say
 from emoreason.errors import ConfigError
 from emoreason.terminal import progress, safe
 
@@ -35,7 +35,7 @@ def train(
     if stage is not None and stage not in chosen.stages:
         raise typer.BadParameter(f"--stage: run {chosen.name} has {', '.join(chosen.stages)}, not '{stage}'")
     make_folder(out)
-    pipeline = Pipeline(chosen, out, _roots(root), os.environ.get("EMOREASON_DATA"), store)
+    pipeline = Pipeline(chosen, out, roots(root), os.environ.get("EMOREASON_DATA"), store)
     stages = [stage] if stage else pipeline.waiting()
     if begun := [name for name in stages if pipeline.begun(name) and not (resume or dry_run)]:
         raise ConfigError(f"{out}: stage '{begun[0]}' was begun there; say --resume to go on with it, or name another --out")
@@ -54,6 +54,7 @@ def train(
 
 
 def is_run(name: str) -> bool:
+    """Whether that names a run rather than a recipe."""
     from emoreason.training.run import is_run as known
 
     return known(name)
@@ -65,21 +66,11 @@ def build_mixtures(run: str, out: Path, root: list[str] | None) -> int:
     from emoreason.training.run import load_run
 
     with progress(Console(stderr=True), run, show=True) as hook:
-        built = mixtures.build(load_run(run), _roots(root), os.environ.get("EMOREASON_DATA"), out, hook)
+        built = mixtures.build(load_run(run), roots(root), os.environ.get("EMOREASON_DATA"), out, hook)
     for name, splits in built.items():
         for split, known in splits.items():
             print(safe(f"{out / name / split}  {known['records']} records  sha256 {known['sha256']}"))
     return 0
-
-
-def _roots(given: list[str] | None) -> dict[str, Path]:
-    roots = {}
-    for item in given or ():
-        name, equals, folder = item.partition("=")
-        if not (name and equals and folder):
-            raise typer.BadParameter(f"--root takes NAME=DIR, not '{item}'")
-        roots[name] = Path(folder)
-    return roots
 
 
 def _show(pipeline, name: str) -> None:

@@ -93,6 +93,7 @@ def test_the_playhead_follows_the_player(analysed):
     analysed.wait_for_function("document.querySelector('.er-view video').readyState >= 1")
     analysed.eval_on_selector(".er-view video", "video => { video.currentTime = 10 }")
     analysed.wait_for_function("Math.abs(Number(document.querySelector('.er-timeline').dataset.seconds) - 10) < 0.1")
+    assert analysed.locator(".er-view .er-read").inner_text().startswith("10.0")
 
 
 def test_the_keyboard_reaches_the_timeline(analysed):
@@ -100,6 +101,7 @@ def test_the_keyboard_reaches_the_timeline(analysed):
     analysed.keyboard.press("End")
     analysed.keyboard.press("Enter")
     analysed.wait_for_function("document.querySelector('.er-view video').currentTime > 19")
+    assert player_time(analysed) > 19
 
 
 def test_a_question_is_answered_or_refused_in_words(analysed):
