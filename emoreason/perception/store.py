@@ -118,7 +118,9 @@ class ObservationStore:
         """The stored observation of these bytes under these settings; a damaged or vanished one counts as absent."""
         if self.root is None:
             return None
-        folder = self.root / key(source, settings)
+        return self._whole(self.root / key(source, settings), source)
+
+    def _whole(self, folder: Path, source: Source) -> Observation | None:
         try:
             observation = load(folder, source)
             os.utime(folder)  # the cache drops what was not used for longest
@@ -130,7 +132,9 @@ class ObservationStore:
             return None
 
     def keep(self, scratch: Path, observation: Observation) -> Observation:
-        """Complete `scratch` with the small parts, move it to its place and return the Observation as read back from there."""
+        """Complete `scratch` with the small parts, move it to its place and return the Observation as read back from there.
+
+        Where another process was faster with the same clip its folder stays: somebody may be reading it just now."""
         save(scratch, observation)
         if self.root is None:
             kept = load(scratch, observation.source)
@@ -138,10 +142,14 @@ class ObservationStore:
             return replace(kept, timings_s=observation.timings_s)
         folder = self.root / key(observation.source, observation.settings)
         with FileLock(self.root / ".lock"):
-            if folder.exists():  # another process was faster with the same clip, or this one replaces a damaged entry
-                _remove(folder)
-            scratch.rename(folder)
-            kept = load(folder, observation.source)
+            kept = self._whole(folder, observation.source)
+            if kept is None:
+                if folder.exists():  # a part of it is missing
+                    _remove(folder)
+                scratch.rename(folder)
+                kept = load(folder, observation.source)
+            else:
+                shutil.rmtree(scratch, ignore_errors=True)
             if self.limit_bytes is not None:
                 self._evict(keep=folder)
         return replace(kept, timings_s=observation.timings_s)

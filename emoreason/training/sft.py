@@ -85,6 +85,8 @@ class Stage:
             raise ConfigError(f"stage '{name}': `sentiment` weighs the loss of the head on words, which trains where heads do")
         with quiet_libraries():
             self.model, self.processor = initial(run)
+        if next(self.model.parameters()).device.type == "cpu":
+            self.model.backbone.set_attn_implementation("eager")  # 1.4 times the tokens/s of the fused kernel's slow backward pass
         for earlier in self.spec.start:
             if not skip_missing or (out / earlier / FINAL / INDEX).is_file():
                 load_parts(self.model, out / earlier / FINAL)
