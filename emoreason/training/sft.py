@@ -32,6 +32,7 @@ from emoreason.training.run import PartSpec, Run, TuningStage
 
 Progress = Callable[[str, float, float | None], None]
 FINAL, MIXTURES, FEATURES = "final", "mixtures", "features"
+PLAIN_TOKENS = 320  # up to here plain attention fits in memory, and trains 1.4 times as fast as the fused kernel on CPU
 ENCODERS = ("face.trunk", "face", "voice.encoder", "voice")
 
 
@@ -53,6 +54,9 @@ class Tuning(nn.Module):
 
     def forward(self, sentiment: Tensor, **batch: Any) -> TuningOutput:
         """sentiment [B]: class of the head on words, -100 = not known."""
+        if batch["input_ids"].device.type == "cpu":
+            plain = batch["input_ids"].shape[1] <= PLAIN_TOKENS
+            self.model.backbone.set_attn_implementation("eager" if plain else "sdpa")
         out = self.model(**batch)
         head = self.model.heads["sentiment"]
         words = head.spec.loss(out.heads["sentiment"].float(), sentiment, mask=sentiment != IGNORED)
@@ -85,8 +89,6 @@ class Stage:
             raise ConfigError(f"stage '{name}': `sentiment` weighs the loss of the head on words, which trains where heads do")
         with quiet_libraries():
             self.model, self.processor = initial(run)
-        if next(self.model.parameters()).device.type == "cpu":
-            self.model.backbone.set_attn_implementation("eager")  # 1.4 times as fast: the fused kernel is slow backwards
         for earlier in self.spec.start:
             if not skip_missing or (out / earlier / FINAL / INDEX).is_file():
                 load_parts(self.model, out / earlier / FINAL)
