@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations
@@ -13,7 +13,9 @@ from emoreason.instructions.recipe import Leaks
 from emoreason.instructions.record import Record
 
 Progress = Callable[[str, float, float | None], None]
-LEAST_BYTES = 24  # of letters and digits: what is shorter ("What are you doing here?") is everybody's
+LEAST_WORDS, LEAST_BYTES = 5, 24  # what has less of both ("Oh my God!") is everybody's; a Chinese character has three bytes
+_APOSTROPHES = re.compile("[’‘`´\x91\x92]")  # the last two: Windows characters read as Latin-1, as MELD has them
+_WORDS, _LETTERS = re.compile(r"[^\W_]+"), re.compile(r"[^\W_]+|(?<=\w) ?' ?(?=\w)")  # "do n't", "I ' m": as corpora cut them
 
 
 @dataclass(frozen=True)
@@ -112,23 +114,25 @@ class SharedText:
 
 
 def passages(record: Record) -> dict[str, str]:
-    """What is said in a record and its dialogue, and its explanation: letters and digits alone -> as written. Editions of one
-    text differ in case, spaces and marks. What has fewer than LEAST_BYTES is left out; a Chinese character has three."""
+    """What is said in a record and its dialogue, and its explanation: letters, digits and apostrophes alone -> as written.
+    Editions of one text differ in case, spaces and marks. Sentences that a corpus has its speakers act are no passages: everybody
+    says them."""
+    acted = record.media is not None and not record.turns
     texts = [turn.text for turn in record.turns] + [sentence.text for sentence in record.explanation]
     found = {}
-    for text in [*texts, record.transcript or ""]:
-        plain = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).lower())
-        if len(plain.encode()) >= LEAST_BYTES:
+    for text in [*texts, "" if acted else record.transcript or ""]:
+        lower = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", text).lower())
+        plain = "".join(_LETTERS.findall(lower)).replace(" ", "")
+        if len(_WORDS.findall(lower)) >= LEAST_WORDS or len(plain.encode()) >= LEAST_BYTES:
             found[plain] = text
     return found
 
 
-def without_texts_of(records: Iterable[Record], held_apart: Iterable[Record]) -> tuple[list[Record], list[Record]]:
-    """(kept, dropped): a record goes when any of its passages occurs in `held_apart`, whatever the data sets."""
-    known = {plain for record in held_apart for plain in passages(record)}
+def without_texts_of(records: Iterable[Record], held_apart: Collection[str]) -> tuple[list[Record], list[Record]]:
+    """(kept, dropped): a record goes when any of its passages is among those `held_apart`, whatever set they are from."""
     kept, dropped = [], []
     for record in records:
-        (dropped if known & passages(record).keys() else kept).append(record)
+        (dropped if any(plain in held_apart for plain in passages(record)) else kept).append(record)
     return kept, dropped
 
 

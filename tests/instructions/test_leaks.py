@@ -7,7 +7,7 @@ import yaml
 
 from emoreason.cli import run
 from emoreason.instructions.leaks import passages, shared_texts, without_texts_of
-from emoreason.instructions.record import Record, Sentence, Turn
+from emoreason.instructions.record import Media, Record, Sentence, Turn
 
 LINES = [f"This is sentence number {n} of the play." for n in range(200)]
 
@@ -19,8 +19,12 @@ def talk(dataset: str, split: str, *texts: str) -> Record:
 
 def test_passages_are_the_same_in_every_edition():
     said = passages(talk("a", "train", "You're going to Minsk, aren't you?", "Oh my God!", "今天天气真好我们一起去公园吧"))
-    assert list(said) == ["youregoingtominskarentyou", "今天天气真好我们一起去公园吧"]
-    assert passages(talk("b", "test", "you 're going to minsk , are n't you ?")).keys() < said.keys()
+    assert list(said) == ["you'regoingtominskaren'tyou", "今天天气真好我们一起去公园吧"]
+    editions = (
+        "you 're going to minsk , are n't you ?", "You\x92re going to Minsk, aren’t you", "YOU ' RE going to Minsk aren't you",
+    )  # fmt: skip
+    for edition in editions:
+        assert passages(talk("b", "test", edition)).keys() < said.keys()
     explained = talk("a", "train", "Hm.").model_copy(update={"explanation": [Sentence(text=LINES[0], source="human")]})
     assert list(passages(explained).values()) == [LINES[0]]
 
@@ -28,8 +32,29 @@ def test_passages_are_the_same_in_every_edition():
 def test_training_goes_without_what_is_held_apart():
     train = [talk("a", "train", LINES[0], LINES[1]), talk("a", "train", LINES[2]), talk("a", "train", "Oh my God!")]
     test = [talk("b", "test", LINES[1].upper(), "Oh my God!")]
-    kept, dropped = without_texts_of(train, test)
+    kept, dropped = without_texts_of(train, {plain for record in test for plain in passages(record)})
     assert dropped == train[:1] and kept == train[1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("Where have you been all night?", True),
+        ("where HAVE you been, all night", True),
+        ("Oh my God!", False),  # too short to tell anything
+        ("Where have you been all day?", False),
+    ],
+)
+def test_words_that_are_tested_on_are_noticed(text, known):
+    held = passages(talk("b", "test", "Where have you been all night?", "Oh my God!"))
+    assert bool(without_texts_of([talk("a", "train", "Something else entirely.", text)], held)[1]) == known
+
+
+def test_acted_sentences_are_the_same_for_everyone():
+    acted = Record(id="1", dataset="a", split="train", group="g", licence="x", media=Media(audio="x.wav"), transcript=LINES[0])
+    assert not passages(acted)
+    assert passages(acted.model_copy(update={"media": None}))
+    assert passages(talk("a", "train", LINES[0]).model_copy(update={"media": Media(video="x.mp4")}))  # a filmed dialogue
 
 
 def test_only_different_splits_of_different_sets_are_compared():
