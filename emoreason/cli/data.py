@@ -205,5 +205,5 @@ def data_new(
     for note in made.notes:
         say(note)
     print_paths(paths)
-    print(safe(f"next: emoreason data build {paths[0]} --root {recipe.name}={made.root} --out records"))
+    print(safe(f"next: emoreason data observe {paths[0]} --no-words"))
     return 0

@@ -53,17 +53,17 @@ def draft(source: Path, name: str | None = None, cropped: bool = False) -> Draft
     if not re.fullmatch("[a-z0-9_]+", name):
         raise ConfigError(f"'{name}' cannot name a data set: give it a name of small letters, digits and _")
     own = find_own(source)
-    labels, kind = own.labels, own.kind
+    labels, kind, root = own.labels, own.kind, source if source.is_dir() else source.parent
     _check_labels(own)
     values = {
         "name": name, "title": f"Own data: {name}", "source": "own data", "licence": "not stated", "terms": "not stated",
-        "layout": _LAYOUTS[own.reader["kind"]], "folder": name,
+        "layout": _LAYOUTS[own.reader["kind"]], "folder": str(root.resolve()),
         "faces": "none" if kind == "audio" else "cropped" if cropped else "full",
         "reader": own.reader, "fields": own.fields | {kind: "{path}"}, "splits": _splits(own),
     }  # fmt: skip
     if labels:
         values["scheme"] = {"name": name, "labels": labels, "crosswalk": {label: canonical(label) for label in labels}}
-    return Draft({**values, "metric": "macro F1"}, source if source.is_dir() else source.parent, tuple(own.notes))
+    return Draft({**values, "metric": "macro F1"}, root, tuple(own.notes))
 
 
 def checked(made: Draft, progress: Progress | None = None) -> Loaded:

@@ -257,7 +257,7 @@ class Leaks(Strict):
 
 
 class Recipe(Strict):
-    """One data set. `folder` is its place below the data root; `values` rewrites columns.
+    """One data set. `folder` is its place below the data root, or a whole path; `values` rewrites columns.
 
     `only` keeps rows with those values, `skip` leaves such rows out; both see the text before it is rewritten.
     """

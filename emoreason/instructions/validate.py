@@ -172,9 +172,11 @@ def compare_texts(recipes: Sequence[Recipe], records: Iterable[Record]) -> tuple
 
 
 def data_root(recipe: Recipe, roots: dict[str, Path], data: str | None) -> Path:
-    """Where the set lies: what was given for its name, else its folder below the data root."""
+    """Where the set lies: what was given for its name, else its folder, below the data root unless it is a whole path."""
     if recipe.name in roots:
         return roots[recipe.name]
+    if Path(recipe.folder).is_absolute():
+        return Path(recipe.folder)
     if not data:
         hint = f"say --root {recipe.name}=DIR, or set EMOREASON_DATA to the folder that holds {recipe.folder}/"
         raise ConfigError(f"where is {recipe.name}? {hint}")
