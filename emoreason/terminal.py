@@ -84,7 +84,7 @@ def _lines(report: "EmotionReport") -> Iterator[tuple[str, str]]:
 
 
 def _verdict(verdict: "Verdict") -> str:
-    shown = f"none: {verdict.reason}" if verdict.emotion is None else f"{verdict.emotion} ({verdict.confidence:.2f})"
+    shown = f"none: {verdict.reason}" if verdict.label is None else f"{verdict.label} ({verdict.confidence:.2f})"
     if verdict.probabilities is None:
         return shown
     ranked = sorted(verdict.probabilities.items(), key=lambda item: -item[1])

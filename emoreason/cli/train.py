@@ -22,16 +22,23 @@ def train(
         bool, typer.Option("--dry-run", help="Ten samples, tokens, time, memory, missing files, leaks; trains nothing.")
     ] = False,
     root: Roots = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="RECIPE", help="Your own recipe, for runs that leave it open, such as finetune.")
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Put over the run: stages.align.schedule.steps=100")
     ] = None,
     store: Store = None,
 ) -> int:
-    """Train the stages of a run. Killed at any moment, --resume goes on with the same next batch."""
+    """Train the stages of a run. Killed at any moment, --resume goes on with the same next batch.
+
+    A run that begins with a checkpoint (init_from) makes OUT one, too: analyze, batch, evaluate, demo and export take it as
+    --model.
+    """
     from emoreason.training.pipeline import Pipeline
     from emoreason.training.run import load_run
 
-    chosen = load_run(run, setting or ())
+    chosen = load_run(run, setting or (), data)
     if stage is not None and stage not in chosen.stages:
         raise typer.BadParameter(f"--stage: run {chosen.name} has {', '.join(chosen.stages)}, not '{stage}'")
     make_folder(out)
@@ -39,7 +46,8 @@ def train(
     stages = [stage] if stage else pipeline.waiting()
     if begun := [name for name in stages if pipeline.begun(name) and not (resume or dry_run)]:
         raise ConfigError(f"{out}: stage '{begun[0]}' was begun there; say --resume to go on with it, or name another --out")
-    pipeline.check(stages)
+    for note in pipeline.check(stages, dry_run):
+        say(note)
     for name in stages:
         if dry_run:
             _show(pipeline, name)
@@ -50,6 +58,12 @@ def train(
             say(f"stage {name} was stopped and its state saved: --resume goes on")
             return INTERRUPTED
         print_paths(pipeline.pages(name))
+    if not dry_run:
+        with progress(Console(stderr=True), "before and after", show=True) as hook:
+            page = pipeline.finish(bool(stages), hook)
+        if page is not None:
+            print_paths([page])
+            say(f"{out} is a checkpoint now: emoreason analyze FILE --model {out}")
     return 0
 
 
@@ -90,7 +104,8 @@ def _show(pipeline, name: str) -> None:
     print(f"trains     {trains}")
     print(f"tokens     {found.tokens:.0f} a sample, {found.supervised:.0f} of them learned")
     print(f"steps      {found.steps} of {found.step_s:.1f} s: {found.hours:.2f} h, measured on one step now")
-    print(f"memory     {found.memory_mb:.0f} MB at most so far")
+    tight = "; too little is free: lower schedule.batch" if found.memory_mb > found.free_mb else ""
+    print(f"memory     {found.memory_mb:.0f} MB at most so far, {found.free_mb:.0f} MB were free{tight}")
     for kind, lines in (("missing", found.missing or ["none"]), ("leaks", found.leaks or ["none"])):
         for line in lines:
             print(safe(f"{kind:11}{line}"))

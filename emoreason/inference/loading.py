@@ -1,21 +1,18 @@
 """From what the caller names, a checkpoint folder or a model file, to a judge."""
 
-import hashlib
 from pathlib import Path
 
 import torch
 
-import emoreason
 from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
 from emoreason.inference.model_judge import EvidencePath, ModelJudge
+from emoreason.model.base import SHIPPED, WEIGHTS, checkpoint_folder, sha256
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.export import PARTS, open_export
-from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.untrained import quiet_libraries, untrained, untrained_processor
-
-SHIPPED = Path(emoreason.__file__).parent / "weights"
 
 
 def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
@@ -55,16 +52,9 @@ def _folder(source: str | Path) -> Path:
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:
     """A folder that training saved, or an export of one."""
     if (folder / PARTS / "config.json").is_file():
-        return *open_export(folder), _sha256(folder / PARTS / WEIGHTS)
-    if missing := [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]:
-        raise ConfigError(f"{folder} is no checkpoint: {missing[0]} is missing; name the folder that training saved")
-    model = EmoReasonForConditionalGeneration.from_pretrained(folder)
-    return model, EmoReasonProcessor.from_pretrained(folder, model.config), _sha256(folder / WEIGHTS)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return *open_export(folder), sha256(folder / PARTS / WEIGHTS)
+    model = EmoReasonForConditionalGeneration.from_pretrained(checkpoint_folder(folder))
+    return model, EmoReasonProcessor.from_pretrained(folder, model.config), sha256(folder / WEIGHTS)
 
 
 def _model_file(source: str | Path) -> Path:

@@ -15,6 +15,7 @@ from torch import Tensor
 from emoreason import __version__
 from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.media import Clip
 from emoreason.model import verdict
 from emoreason.model.decode import Engine, OnText
@@ -79,11 +80,12 @@ class ModelJudge:
         weights_sha256: str | None = None,
         revision: str = __version__,
     ):
-        """Raises ConfigError when a label of the model is not an emotion of the report."""
+        """Raises ConfigError when labels are neither canonical emotions nor a scheme of their own."""
         self.config = processor.config
+        self.label_set = self.config.label_set()
         self.labels = tuple(self.config.labels)
-        if unknown := [label for label in self.labels if label not in EMOTIONS]:
-            raise ConfigError(f"model '{name}': label '{unknown[0]}' is none of {', '.join(EMOTIONS)}; reports need these")
+        if self.label_set.canonical and (unknown := [label for label in self.labels if label not in EMOTIONS]):
+            raise ConfigError(f"model '{name}': label '{unknown[0]}' is none of {', '.join(EMOTIONS)}; name the scheme it is of")
         self.model, self.processor, self.engine = model, processor, engine
         self.heads = {} if model is None else model.heads
         self.name, self.path, self.weights_sha256, self.revision = name, path, weights_sha256, revision
@@ -133,9 +135,9 @@ class ModelJudge:
 
     def _judged(self, observation: Observation, parts: Sequence[Part]) -> Judged:
         frames = {person.person: self._frames(person, parts) for person in observation.people}
-        judgements = [part.judgement for part in parts]
+        judgements, least = [part.judgement for part in parts], self.settings.least_confidence
         return Judged(
-            clip=judgements[0] if len(parts) == 1 else clip_judgement(observation, parts),
+            clip=judgements[0] if len(parts) == 1 else clip_judgement(observation, parts, self.label_set, least),
             segments=judgements,
             frames={name: values for name, values in frames.items() if values is not None},
             people={person.person: self._person(person.person, parts) for person in observation.people},
@@ -148,7 +150,7 @@ class ModelJudge:
     def answer(self, observation: Observation, clip: Clip, told: SegmentReport, question: str, on_text: OnText | None) -> str:
         """The model's reply about a segment whose verdict was `told`, as the next turn of that conversation."""
         given = self.processor.prepare(observation, Segment(told.start_s, told.end_s), clip, sanitize(question), self.scenes)
-        before = answer_text(sanitize(told.explanation.text), "", told.verdict.emotion)
+        before = answer_text(sanitize(told.explanation.text), "", told.verdict.label)
         given = replace(given, turns=((emotion_question(self.labels), before),))
         batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
         return verdict.finished(self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0])
@@ -162,19 +164,20 @@ class ModelJudge:
         language = verdict.language_source(verdict.label_scores(self.engine, prompt, self.labels), self.labels, self.settings)
         quality = None if batch.get("face") is None else _quality(inputs, people, batch["face"].frame_mask)
         heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)  # [B]
-        heads = verdict.head_sources(self.heads, prompt.heads, quality, heard, self.settings.weights)
-        fused = fuse([language, *heads], EMOTIONS).exp().double().cpu().numpy()  # [B, E]
+        heads = verdict.head_sources(self.heads, prompt.heads, quality, heard, self.settings.weights, self.label_set)
+        fused = fuse([language, *heads], self.label_set.labels).exp().double().cpu().numpy()  # [B, K]
         usable = [bool(given.persons or given.mel is not None or given.evidence) for given in inputs]
         chances = [p if some else None for p, some in zip(fused, usable, strict=True)]
-        decided = [decide(one.observation, p) for one, p in zip(asked, chances, strict=True)]
+        least = self.settings.least_confidence
+        decided = [decide(one.observation, p, least, self.label_set.labels) for one, p in zip(asked, chances, strict=True)]
         emotions = [emotion for emotion, _ in decided]
         follow = on_text and (lambda row, text: on_text(asked[row].number, text))
-        answers = verdict.explain(self.engine, prompt, emotions, EMOTIONS, self.settings.most_tokens, follow)
+        answers = verdict.explain(self.engine, prompt, emotions, self.label_set.labels, self.settings.most_tokens, follow)
         parts = []
         for b, one in enumerate(asked):
             span, given, voiced = one.span, one.given, one.observation.voice
-            text = _told(answers[b].explanation, chances[b], *decided[b])
-            judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text)
+            text = _told(answers[b].explanation, chances[b], *decided[b], self.label_set)
+            judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text, self.label_set)
             faces = _faces(given, prompt.heads[FACE_HEAD][b]) if FACE_HEAD in prompt.heads else {}
             voice = prompt.heads[VOICE_HEAD][b] if VOICE_HEAD in prompt.heads and bool(heard[b]) else None
             speech_s = sum(span.overlap(*spoken) for spoken in voiced.spans) if voiced else 0.0
@@ -219,7 +222,9 @@ class ModelJudge:
         return self._calibrated(VOICE_HEAD, ((logits * seconds).sum(0) / seconds.sum()).to(heard[0].voice.device))
 
 
-def clip_judgement(observation: Observation, parts: Sequence[Part]) -> Judgement:
+def clip_judgement(
+    observation: Observation, parts: Sequence[Part], scheme: LabelSet = EMOTION_SET, least: float | None = None
+) -> Judgement:
     """Weighted mean of the segments' log-probabilities, as in the composer; told by the strongest segments that agree with it."""
     whole = Segment(0.0, observation.source.duration_s)
     person = main_person(observation, whole)
@@ -229,19 +234,19 @@ def clip_judgement(observation: Observation, parts: Sequence[Part]) -> Judgement
         logs = np.log(np.clip([part.judgement.probabilities for part in usable], 1e-6, 1))
         p = np.exp(np.average(logs, axis=0, weights=[part.weight for part in usable]))
         p /= p.sum()
-    emotion, reason = decide(observation, p)
+    emotion, reason = decide(observation, p, least, scheme.labels)
     agreeing = [part for part in usable if part.judgement.emotion == emotion] or usable
     strongest = sorted(agreeing, key=lambda part: -part.weight)[:CITED]
     texts = [part.judgement.text for part in sorted(strongest, key=lambda part: part.judgement.start_s)]
-    text = " ".join(texts) if texts else _told("", p, emotion, reason)
-    return Judgement(whole.start_s, whole.end_s, p, emotion, reason, person and person.person, text)
+    text = " ".join(texts) if texts else _told("", p, emotion, reason, scheme)
+    return Judgement(whole.start_s, whole.end_s, p, emotion, reason, person and person.person, text, scheme)
 
 
-def _told(text: str, p: np.ndarray | None, emotion: str | None, reason: str | None) -> str:
+def _told(text: str, p: np.ndarray | None, emotion: str | None, reason: str | None, scheme: LabelSet) -> str:
     """The model's text; what is missing when it abstains; the bare verdict where the model wrote nothing."""
     if emotion is None:
         return f"{'' if p is None else text} No emotion is named: {reason}.".strip()
-    return text or f"Taken together this appears as {emotion} (score {p[EMOTIONS.index(emotion)]:.2f})."
+    return text or f"Taken together this appears as {emotion} (score {p[scheme.labels.index(emotion)]:.2f})."
 
 
 def _quality(inputs: Sequence[SegmentInput], people: Sequence[str | None], mask: Tensor) -> Tensor:
@@ -275,4 +280,10 @@ def _weight(judgement: Judgement, faces: dict[str, tuple[np.ndarray, Tensor, Ten
         times, _, quality = faces[judgement.person]
         seconds += affect.seen_s(times) * float(quality.mean())
     length = max(judgement.end_s - judgement.start_s, 1e-3)
-    return min(max(seconds, 1e-3), length) * float(affect.expressed(judgement.probabilities))
+    return min(max(seconds, 1e-3), length) * float(affect.at_rest(_neutral(judgement)))
+
+
+def _neutral(judgement: Judgement) -> float:
+    """Probability of the labels that stand for neutral."""
+    labels = zip(judgement.scheme.labels, judgement.probabilities, strict=True)
+    return sum((float(p) for label, p in labels if judgement.scheme.emotion(label) == "neutral"), 0.0)

@@ -163,7 +163,7 @@ class EmotionReasoner:
         if not question.strip():
             raise ValueError("the question is empty")
         observation, clip = report.observation, Clip(report.source.path)
-        agreeing = [part for part in report.segments if part.verdict.emotion == report.verdict.emotion] or report.segments
+        agreeing = [part for part in report.segments if part.verdict.label == report.verdict.label] or report.segments
         segment = max(agreeing, key=lambda part: part.verdict.confidence or 0.0)
         text = self.judge.answer(observation, clip, segment, question, on_text) or "The model gave no answer."
         return explanation(text, observation, self.name, segment.start_s, segment.end_s)

@@ -8,6 +8,7 @@ from transformers.configuration_utils import SubConfigSpec
 
 from emoreason.labels.action_units import ACTION_UNITS
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.label_set import CANONICAL, EMOTION_SET, LabelSet
 from emoreason.model.heads import HeadSpec
 
 VOICE_EMOTIONS = tuple(e for e in EMOTIONS if e != "contempt")  # no speech corpus here codes contempt
@@ -64,6 +65,8 @@ class EmoReasonConfig(PreTrainedConfig):
     (float32 when not given); encoders, connectors and heads stay in float32. heads: HeadSpec fields.
     *_token_ids: filled when the tokenizer is prepared. verdict: fields of
     model.verdict.VerdictSettings. trained: set by training when it saves; an untrained model says so in every report.
+    scheme, labels, crosswalk: the set that verdicts choose from, the canonical emotions unless it was fine-tuned on others.
+    base: the checkpoint that all weights come from which are not stored beside this file (model.base).
     """
 
     model_type = "emoreason"
@@ -84,6 +87,9 @@ class EmoReasonConfig(PreTrainedConfig):
     heads: list[dict[str, Any]] | None = None
     special_token_ids: dict[str, int] | None = None
     labels: list[str] | None = None
+    scheme: str = CANONICAL
+    crosswalk: dict[str, str | None] | None = None
+    base: dict[str, str] | None = None
     verdict: dict[str, Any] | None = None
     trained: bool = False
 
@@ -92,6 +98,7 @@ class EmoReasonConfig(PreTrainedConfig):
         self.labels = list(self.labels or EMOTIONS)
         self.heads = [head if isinstance(head, dict) else head.to_dict() for head in self.heads or HEADS]
         self.head_specs()
+        self.label_set()
         if self.quantization not in (None, "4bit", "8bit"):
             raise ValueError(f"quantization must be null, '4bit' or '8bit', got '{self.quantization}'")
 
@@ -102,6 +109,12 @@ class EmoReasonConfig(PreTrainedConfig):
         if len(set(names)) != len(names):
             raise ValueError(f"heads must have distinct names, got {names}")
         return specs
+
+    def label_set(self) -> LabelSet:
+        """What verdicts choose from. Raises ValueError for labels that are no set."""
+        if self.scheme == CANONICAL:
+            return EMOTION_SET
+        return LabelSet(self.scheme, tuple(self.labels), self.crosswalk or {})
 
     @property
     def text_width(self) -> int:

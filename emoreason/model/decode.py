@@ -70,7 +70,21 @@ class TransformersEngine:
         config = GenerationConfig(max_new_tokens=1, do_sample=False, pad_token_id=self._pad, return_dict_in_generate=True)
         with self.model.soft_tokens(inputs["input_ids"], seen, heard):
             cache = self.model.backbone.generate(**inputs, generation_config=config).past_key_values
-        return Prompt(ids, mask, cache, self.model.head_logits(seen, heard))
+        own = not self.model.config.label_set().canonical  # then a head on the prompt's end votes
+        words = self._last_state(ids, mask, cache) if own else None
+        return Prompt(ids, mask, cache, self.model.head_logits(seen, heard, words))
+
+    def _last_state(self, ids: Tensor, mask: Tensor, cache: Cache) -> Tensor:
+        """[B, D] of the prompt's last token, which the cache does not hold."""
+        with self.model.states_read() as states:
+            self.model.backbone(
+                input_ids=ids[:, -1:],
+                attention_mask=mask,
+                position_ids=self._positions(mask, cache)[..., -1:],
+                past_key_values=deepcopy(cache),
+                use_cache=True,
+            )
+        return states[0][:, -1]
 
     @torch.no_grad()
     def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:

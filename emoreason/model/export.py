@@ -76,7 +76,7 @@ def _write(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcess
 
     config = EmoReasonConfig.from_dict(model.config.to_dict())
     config.backbone = {"path": f"../{BACKBONE}"}  # open_export fills in where that is
-    config.lora = config.voice = config.face = None  # merged; and copied here, so that nothing has to be fetched
+    config.lora = config.voice = config.face = config.base = None  # merged; and copied here, so that nothing has to be fetched
     config.language_config = stock.config
     processor.config = config
     processor.save_pretrained(folder / PARTS)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import ModelOutput
@@ -23,6 +23,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason import assets
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import load_backbone, lora_targets, new_backbone
+from emoreason.model.base import WEIGHTS, all_weights, base_weights, changed
 from emoreason.model.config import EmoReasonConfig, FaceConfig
 from emoreason.model.connectors import Connector
 from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder
@@ -31,8 +32,6 @@ from emoreason.model.prompt import FACE, VOICE, Layout
 from emoreason.model.trunks import PretrainedTrunk, SmallTrunk
 from emoreason.model.voice import VoiceBatch, VoiceEncoder, VoiceOutput
 from emoreason.model.whisper import load_whisper_encoder
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass
@@ -101,7 +100,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
     ) -> EmoReasonOutput:
         seen, heard = self.encode(face, voice)
         predicts = None if labels is None else F.pad(labels[:, 1:], (0, 1), value=-100)  # [B, S]
-        with self.soft_tokens(input_ids, seen, heard), self._states_read(predicts) as states:
+        with self.soft_tokens(input_ids, seen, heard), self.states_read(predicts) as states:
             out = self.backbone(input_ids=input_ids, attention_mask=attention_mask, **backbone_inputs)
         ends = prompt_ends(input_ids, attention_mask, labels)  # [B]
         whole = states[0].shape[1] == input_ids.shape[1]  # `logits_to_keep` leaves only some of the states
@@ -165,7 +164,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
             handle.remove()
 
     @contextmanager
-    def _states_read(self, predicts: Tensor | None) -> Iterator[list[Tensor]]:
+    def states_read(self, predicts: Tensor | None = None) -> Iterator[list[Tensor]]:
         """Catches what the output layer is given, [B, S, D]: the last states of whichever language model this is. The layer then
         works only where `predicts` [B, S] holds a label: over a large vocabulary it costs more than a small model's layers."""
         caught: list[Tensor] = []
@@ -186,21 +185,23 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
     # one folder
 
     def save_pretrained(self, folder: str | Path, **_: Any) -> None:
-        """Configuration and weights as safetensors. Parts that `config.backbone` or `config.voice` name are not copied."""
+        """Configuration and weights as safetensors. What `config.backbone` or `config.voice` name is not copied, nor what is in
+        `config.base` just so."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         own = {name: value.detach() for name, value in self.state_dict().items() if not self._is_borrowed(name)}
-        save_file({n: v.contiguous().clone() for n, v in _without_ties(own).items()}, folder / WEIGHTS, metadata={"format": "pt"})
+        kept = changed(_without_ties(own), base_weights(self.config))
+        save_file({n: v.contiguous().clone() for n, v in kept.items()}, folder / WEIGHTS, metadata={"format": "pt"})
         self.config.save_pretrained(folder)
 
     @classmethod
     def from_pretrained(
         cls, folder: str | Path, config: EmoReasonConfig | None = None, **_: Any
     ) -> "EmoReasonForConditionalGeneration":
-        """Raises ConfigError when weights are missing, left over or of another shape, naming the part."""
+        """Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base."""
         config = config or EmoReasonConfig.from_pretrained(folder)
         model = build(config)
-        state = _checked(load_file(Path(folder) / WEIGHTS), model)
+        state = _checked(all_weights(Path(folder), config), model)
         missing, unexpected = model.load_state_dict(state, strict=False)
         ours = model.state_dict()
         filled = {ours[name].data_ptr() for name in state.keys() & ours.keys()}  # of tied weights the file holds one

@@ -5,14 +5,15 @@ Letters: B segments of a batch, P persons, T frames, K labels.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.model.decode import MOST_TOKENS, Engine, OnText, Prompt
 from emoreason.model.fusion import Source, clip_evidence
 from emoreason.model.heads import Head
-from emoreason.model.prompt import ANSWER_OPEN, answer_text
+from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, answer_text
 from emoreason.scoring.answer import Answer, parse_answer
 
 LANGUAGE = "language"
@@ -25,26 +26,33 @@ class VerdictSettings:
     """Saved with the weights. `weights`: fusion weight of the language model and of each head that votes, by name.
 
     `log_prior` is the language model's log-prior per label, divided out as every head's is (measured on prompts without
-    content, or label shares of its training); None = uniform. `temperature` calibrates its label scores.
+    content, or label shares of its training); None = uniform. `temperature` calibrates its label scores. Below
+    `least_confidence` no emotion is named; None = as the composer does.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {LANGUAGE: 1.0, "emotion": 1.0, "voice_emotion": 0.5})
     temperature: float = 1.0
     log_prior: Sequence[float] | None = None
     most_tokens: int = MOST_TOKENS
+    least_confidence: float | None = None
 
     def __post_init__(self) -> None:
         if self.temperature <= 0 or any(weight < 0 for weight in self.weights.values()):
             raise ValueError(f"verdict: temperature must be positive and weights not negative, got {self}")
+        if self.least_confidence is not None and not 0 <= self.least_confidence <= 1:
+            raise ValueError(f"verdict: least_confidence must lie in 0..1, got {self.least_confidence}")
 
 
 def label_scores(engine: Engine, prompt: Prompt, labels: Sequence[str]) -> Tensor:
     """[B, K] log p of each label's answer right after the prompt, normalised over the labels.
 
-    Scored is the whole text `<answer>emotion=LABEL`: the stem is common to all and drops out. No label's text begins another's,
-    so the sums are the model's own probabilities and need no correction for length.
+    Scored is the whole text `<answer>emotion=LABEL`: the stem is common to all and drops out. Where one label's text begins
+    another's, all are scored with what ends an answer; so the sums are the model's own probabilities and need no correction for
+    length.
     """
-    return engine.score(prompt, [f"{SCORING_STEM}{label}" for label in labels]).log_softmax(-1)
+    begun = any(other != label and other.startswith(label) for label in labels for other in labels)
+    end = ANSWER_CLOSE if begun else ""
+    return engine.score(prompt, [f"{SCORING_STEM}{label}{end}" for label in labels]).log_softmax(-1)
 
 
 def language_source(scores: Tensor, labels: Sequence[str], settings: VerdictSettings) -> Source:
@@ -62,8 +70,9 @@ def head_sources(
     quality: Tensor | None,
     heard: Tensor | None,
     weights: Mapping[str, float],
+    label_set: LabelSet = EMOTION_SET,
 ) -> list[Source]:
-    """Sources [B, K] of the heads that `weights` names and whose encoder had input.
+    """Sources [B, K] of the heads that `weights` names and whose encoder had input, in the words of `label_set`.
 
     logits: [B, P, T, K] per frame, [B, K] per clip. quality [B, P, T] weighs frames, 0 = does not count (masked, or another
     person's). heard [B]: there is a voice.
@@ -72,12 +81,27 @@ def head_sources(
     for name, value in logits.items():
         if not weights.get(name, 0.0):
             continue
-        head, present = heads[name], heard
+        head = heads[name]
+        present = heard if head.spec.part == "voice" else None
         if head.spec.resolution == "frame":
             counted = quality.flatten(1)  # [B, P*T]
             value, present = clip_evidence(value.flatten(1, 2), counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
-        sources.append(Source(head.spec.labels, head.log_evidence(value), weights[name], present))
+        source = Source(head.spec.labels, head.log_evidence(value), weights[name], present)
+        own = label_set.canonical or name == own_head(label_set.name)
+        sources.append(source if own else in_words_of(label_set, source))
     return sources
+
+
+def own_head(scheme: str) -> str:
+    """Name of the head that a label set of one's own gets."""
+    return f"label_{scheme}"
+
+
+def in_words_of(label_set: LabelSet, source: Source) -> Source:
+    """What a head on canonical emotions says about the labels that stand for one; of labels that stand for none, nothing."""
+    known = [label for label in label_set.labels if label_set.emotion(label) in source.labels]
+    columns = [source.labels.index(label_set.emotion(label)) for label in known]
+    return replace(source, labels=known, log_evidence=source.log_evidence[..., columns])
 
 
 def explain(

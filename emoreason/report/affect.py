@@ -74,7 +74,12 @@ def face_weights(person: Person, probabilities: np.ndarray) -> np.ndarray:
 
 def expressed(probabilities: np.ndarray) -> np.ndarray:
     """Weight of [..., E] in a mean over time: the square of 1 - p(neutral), from REST_WEIGHT for a face at rest up to 1."""
-    return REST_WEIGHT + (1 - REST_WEIGHT) * (1 - probabilities[..., EMOTIONS.index("neutral")]) ** 2
+    return at_rest(probabilities[..., EMOTIONS.index("neutral")])
+
+
+def at_rest(neutral: np.ndarray) -> np.ndarray:
+    """`expressed` of the probability that nothing is shown."""
+    return REST_WEIGHT + (1 - REST_WEIGHT) * (1 - neutral) ** 2
 
 
 def face_affect(person: Person, start_s: float, end_s: float, speaking: Spans = ()) -> Affect | None:

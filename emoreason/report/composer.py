@@ -5,6 +5,8 @@ It is the honest fallback where no model is loaded: its probabilities are not ca
 and it abstains when there is too little to see or hear.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from emoreason.labels.emotions import EMOTIONS
@@ -99,17 +101,22 @@ def _judgement(
     return Judgement(segment.start_s, segment.end_s, p, emotion, reason, person and person.person, text)
 
 
-def decide(observation: Observation, p: np.ndarray | None) -> tuple[str | None, str | None]:
-    """The emotion, or None and why."""
+def decide(
+    observation: Observation, p: np.ndarray | None, least: float | None = None, labels: Sequence[str] = EMOTIONS
+) -> tuple[str | None, str | None]:
+    """The label, or None and why. least: confidence below which none is named, MIN_CONFIDENCE when not given (of more than eight
+    labels as many times chance)."""
     if p is None:
         face = "no face was measured well enough" if observation.people else "no face was found"
         heard = "no speech was heard" if observation.source.has_audio else "there is no sound"
         return None, f"{face} and {heard}" if observation.source.has_video else heard
     order = np.argsort(-p, kind="stable")
     first, second = p[order[0]], p[order[1]]
-    if first < MIN_CONFIDENCE or first - second < MIN_MARGIN:
-        return None, f"the cues fit {EMOTIONS[order[0]]} and {EMOTIONS[order[1]]} about equally, and neither well"
-    return EMOTIONS[order[0]], None
+    if least is None:
+        least = MIN_CONFIDENCE * min(1.0, len(EMOTIONS) / len(labels))
+    if first < least or first - second < MIN_MARGIN:
+        return None, f"the cues fit {labels[order[0]]} and {labels[order[1]]} about equally, and neither well"
+    return labels[order[0]], None
 
 
 def _clip_voice_cues(observation: Observation):

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from emoreason.labels.emotions import COMPOUNDS, EMOTIONS, valence_arousal
+from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.report.schema import Verdict
 
 COMPOUND_SHARE = 0.25  # both of the two strongest emotions need at least this much
@@ -14,7 +16,8 @@ SENTIMENT_BOUND = 0.15  # |valence| below it counts as neutral
 
 @dataclass(frozen=True)
 class Judgement:
-    """`probabilities` [8] or None where no modality was usable; `emotion` None when abstaining, then with a `reason`."""
+    """`probabilities` [K] over the labels of `scheme`, or None where no modality was usable; `emotion`, one of those labels, is
+    None when abstaining, then with a `reason`."""
 
     start_s: float
     end_s: float
@@ -23,33 +26,30 @@ class Judgement:
     reason: str | None
     person: str | None
     text: str
+    scheme: LabelSet = EMOTION_SET
 
     def verdict(self) -> Verdict:
-        """With valence, arousal, sentiment and compound derived from the probabilities, and listed as such."""
+        """With valence, arousal, sentiment and compound derived from the probabilities, and listed as such; null for labels of
+        one's own that do not all stand for canonical emotions."""
+        told = {"scheme": self.scheme.name, "reason": self.reason, "person": self.person}
         if self.probabilities is None:
-            return Verdict(emotion=None, confidence=None, abstained=True, reason=self.reason, person=self.person)
-        p = by_emotion(self.probabilities)
-        valence, arousal = valence_arousal(p)
-        compound = _compound(p)
-        sentiment = "neutral" if abs(valence) < SENTIMENT_BOUND else "positive" if valence > 0 else "negative"
+            return Verdict(emotion=None, confidence=None, abstained=True, **told)
+        p = {label: float(share) for label, share in zip(self.scheme.labels, self.probabilities, strict=True)}
         return Verdict(
-            emotion=self.emotion,
+            emotion=self.scheme.emotion(self.emotion),
+            label=self.emotion,
             confidence=None if self.emotion is None else p[self.emotion],
             abstained=self.emotion is None,
-            reason=self.reason,
-            person=self.person,
             probabilities=p,
-            valence=valence,
-            arousal=arousal,
-            sentiment=sentiment,
-            compound=compound,
-            derived=["valence", "arousal", "sentiment", *(["compound"] if compound else [])],
+            **told,
+            **_derived(self.scheme.emotions(self.probabilities)),
         )
 
 
 @dataclass(frozen=True)
 class Judged:
-    """All a judge says about one Observation. Arrays are [T, 8] per person for frames and [8] for the rest."""
+    """All a judge says about one Observation. Arrays are [T, 8] per person for frames and [8] for people and the voice, which are
+    judged by the canonical emotions in any case."""
 
     clip: Judgement
     segments: list[Judgement]
@@ -63,6 +63,18 @@ class Judged:
 def by_emotion(probabilities: np.ndarray) -> dict[str, float]:
     """Labelled and rounded so that the shown numbers themselves sum to 1 within rounding."""
     return {emotion: float(p) for emotion, p in zip(EMOTIONS, probabilities, strict=True)}
+
+
+def _derived(probabilities: np.ndarray | None) -> dict[str, Any]:
+    """Of the probabilities [8] of the canonical emotions."""
+    if probabilities is None:
+        return {}
+    p = by_emotion(probabilities)
+    valence, arousal = valence_arousal(p)
+    compound = _compound(p)
+    sentiment = "neutral" if abs(valence) < SENTIMENT_BOUND else "positive" if valence > 0 else "negative"
+    derived = ["valence", "arousal", "sentiment", *(["compound"] if compound else [])]
+    return {"valence": valence, "arousal": arousal, "sentiment": sentiment, "compound": compound, "derived": derived}
 
 
 def _compound(p: Mapping[str, float]) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from emoreason.labels.action_units import Level, Reliability, Side
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.label_set import CANONICAL
 from emoreason.labels.voice_cues import VoiceLevel
 from emoreason.perception.observation import Observation
 
@@ -35,11 +36,12 @@ Modality = Literal["face", "voice", "words", "scene"]
 
 
 def _ordered(probabilities: dict[str, float]) -> dict[str, float]:
-    """The order of EMOTIONS, so that equal reports are equal bytes."""
-    return {emotion: probabilities[emotion] for emotion in EMOTIONS if emotion in probabilities}
+    """The order of EMOTIONS, so that equal reports are equal bytes; labels of one's own keep theirs."""
+    return {label: probabilities[label] for label in dict.fromkeys((*EMOTIONS, *probabilities)) if label in probabilities}
 
 
 Probabilities = Annotated[dict[Emotion, Probability], AfterValidator(_ordered)]
+LabelProbabilities = Annotated[dict[str, Probability], AfterValidator(_ordered)]
 
 
 class Part(BaseModel):
@@ -62,14 +64,19 @@ class Source(Part):
 
 
 class Verdict(Part):
-    """Which emotion is shown, how surely, or why none is named."""
+    """Which emotion is shown, how surely, or why none is named. A model that was fine-tuned on labels of one's own chooses among
+    those: `label`, confidence and probabilities are theirs, `emotion` is what the label stands for."""
 
-    emotion: Emotion | None
+    emotion: Emotion | None = Field(description="canonical; null when abstaining, and for a label that stands for none")
+    label: str | None = Field(None, description="the chosen word of the scheme")
+    scheme: str = Field(CANONICAL, description="the label set that was chosen from; 'emoreason' is the eight emotions")
     confidence: Probability | None
     abstained: bool
     reason: str | None = Field(None, description="why the verdict abstains")
     person: str | None = Field(None, description="who speaks most, else the largest x longest face")
-    probabilities: Probabilities | None = Field(None, description="8 labels, sum 1; null if no modality was usable")
+    probabilities: LabelProbabilities | None = Field(
+        None, description="all labels of the scheme, sum 1; null if no modality was usable"
+    )
     valence: Annotated[Number, Field(ge=-1, le=1)] | None = None
     arousal: Annotated[Number, Field(ge=-1, le=1)] | None = None
     sentiment: Literal["negative", "neutral", "positive"] | None = None
@@ -77,15 +84,28 @@ class Verdict(Part):
     open_vocabulary: list[str] = []
     derived: list[str] = Field([], description="names of fields that are derived from others, not predicted")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, values: Any) -> Any:
+        """Of the canonical emotions the label is the emotion itself, and need not be said."""
+        if isinstance(values, dict) and values.get("scheme", CANONICAL) == CANONICAL and values.get("label") is None:
+            return values | {"label": values.get("emotion")}
+        return values
+
     @model_validator(mode="after")
     def _consistent(self) -> "Verdict":
-        if self.abstained != (self.emotion is None) or (self.emotion is None) != (self.confidence is None):
-            raise ValueError("an abstaining verdict has null emotion and confidence, any other has both")
+        canonical = self.scheme == CANONICAL
+        if self.abstained != (self.label is None) or (self.label is None) != (self.confidence is None):
+            raise ValueError("an abstaining verdict has null emotion, label and confidence, any other has a label and confidence")
+        if self.emotion != self.label if canonical else self.abstained and self.emotion is not None:
+            raise ValueError(f"label '{self.label}' of scheme '{self.scheme}' does not go with emotion '{self.emotion}'")
         if self.abstained and not self.reason:
             raise ValueError("an abstaining verdict states its reason")
         if self.probabilities is not None:
-            if set(self.probabilities) != set(EMOTIONS):
+            if canonical and set(self.probabilities) != set(EMOTIONS):
                 raise ValueError(f"probabilities must cover exactly {', '.join(EMOTIONS)}")
+            if self.label is not None and self.label not in self.probabilities:
+                raise ValueError(f"label '{self.label}' has no probability")
             if abs(sum(self.probabilities.values()) - 1) > 2e-3:
                 raise ValueError(f"probabilities sum to {sum(self.probabilities.values()):.4f}, not 1")
         return self

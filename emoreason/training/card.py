@@ -6,6 +6,15 @@ from typing import Any
 from emoreason.instructions.recipe import Recipe, load_recipe
 from emoreason.training.run import Run
 
+_WHOLE = (
+    "Weights of emoreason: face-region encoder, voice pooling, heads, connectors and a LoRA adapter. The language model and "
+    "the speech encoder are pinned third-party assets and are not part of this folder."
+)
+_TUNED = (
+    "What a fine-tuning changed of the checkpoint `{path}` (sha256 of its weights {sha256}); all other weights are taken from "
+    "there. Its card holds for what is not said here."
+)
+_TERMS = "Research, non-commercial: several sources below are (their terms bind the weights, too)."
 _LIMITS = """\
 ## Limits
 
@@ -22,16 +31,16 @@ prohibited in the European Union (Regulation 2024/1689, article 5).
 """
 
 
-def model_card(run: Run, measured: Mapping[str, Any]) -> str:
-    """Markdown. `measured`: what each finished stage saved beside its parts; nothing else is stated as a figure."""
+def model_card(run: Run, measured: Mapping[str, Any], base: Mapping[str, str] | None = None) -> str:
+    """Markdown. `measured`: what each finished stage saved beside its parts; nothing else is stated as a figure. base: the
+    checkpoint that the run began with, path and sha256."""
     recipes = {name: load_recipe(name) for name in run.data_sets() + perception_data(run)}
     missing = [name for name in run.stages if name not in measured]
     parts = [
         f"# {run.name}",
-        "Weights of emoreason: face-region encoder, voice pooling, heads, connectors and a LoRA adapter. The language model and "
-        "the speech encoder are pinned third-party assets and are not part of this folder.",
+        _WHOLE if base is None else _TUNED.format(**base),
         *([f"**Not finished**: {', '.join(missing)}; what they train is as the stage before left it."] if missing else []),
-        "## Terms\n\nResearch, non-commercial: several sources below are (their terms bind the weights, too).",
+        "## Terms\n\n" + (_TERMS if base is None else "Those of the base, and of the sources below."),
         "## Sources\n\n" + _table(["set", "licence", "terms", "kept apart"], [_source(recipe) for recipe in recipes.values()]),
         "## Measured\n\n" + _table(["stage", "figure", "value"], list(_figures(measured))),
         _LIMITS,
@@ -46,8 +55,9 @@ def perception_data(run: Run) -> list[str]:
 
 
 def _source(recipe: Recipe) -> list[str]:
-    members = ", ".join(recipe.splits.members.get("test", [])) if recipe.splits.folds is None else "one fold of subjects"
-    return [recipe.title, recipe.licence, recipe.terms, f"test split{f' ({members})' if members else ''}"]
+    kept = "valid" if set(recipe.splits.members) == {"valid"} else "test"  # own clips may have no test split
+    members = ", ".join(recipe.splits.members.get(kept, [])) if recipe.splits.folds is None else "one fold of subjects"
+    return [recipe.title, recipe.licence, recipe.terms, f"{kept} split{f' ({members})' if members else ''}"]
 
 
 def _figures(measured: Mapping[str, Any]):

@@ -2,14 +2,17 @@
 
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 
-from emoreason.instructions.collator import Conversations, Place
+from emoreason.errors import ConfigError
+from emoreason.instructions.collator import Conversations, Example, Place
 from emoreason.instructions.leaks import find_leaks, media_paths
 from emoreason.instructions.observe_all import files_of, find
 from emoreason.instructions.store import read_records
@@ -20,13 +23,15 @@ from emoreason.training.run import Run
 from emoreason.training.sft import MIXTURES, Stage
 
 SAMPLES = 10
+DRAWN = 200  # samples at most that are looked at for so many that were observed
 LOOKED_UP = 50  # records a part whose observation is looked for: each takes some milliseconds
 
 
 @dataclass(frozen=True)
 class DryRun:
     """`samples`: rendered conversations, answers between marks. tokens, supervised: mean a sample. memory_mb: peak of the process
-    after one step, checkpoints not counted. missing: files that are not there, or not observed (of the first records)."""
+    after one step, checkpoints not counted, of free_mb before it. missing: files that are not there, or not observed (of the
+    first records)."""
 
     stage: str
     trains: list[PartRow]
@@ -38,6 +43,7 @@ class DryRun:
     step_s: float
     hours: float
     memory_mb: float
+    free_mb: float
     missing: list[str]
     leaks: list[str]
 
@@ -58,12 +64,13 @@ class Blanks:
 
 
 def dry_run(stage: Stage) -> DryRun:
-    """One real forward and backward pass tells time and memory."""
-    source = stage.conversations()
+    """One real forward and backward pass tells time and memory. Raises ConfigError where not one sample can be asked."""
+    source, free = stage.conversations(), psutil.virtual_memory().available
     source.features = Blanks(stage.processor)
-    plan = stage.spec.plan(stage.run.seed)
-    drawn = [next(source.mixture) for _ in range(max(SAMPLES, plan.batch))]
-    examples = [example for draw in drawn if (example := source.example(draw)) is not None]
+    plan, gone = stage.spec.plan(stage.run.seed), missing(source)
+    examples = list(islice(_examples(source), max(SAMPLES, plan.batch)))
+    if not examples:
+        raise ConfigError(f"stage '{stage.name}': nothing can be asked: {'; '.join(gone) or 'no task applies to its records'}")
     lengths, supervised = _lengths(source, examples)
     step_s = _one_step(stage, source.collate(examples[: plan.batch])) * plan.accumulate
     return DryRun(
@@ -77,9 +84,21 @@ def dry_run(stage: Stage) -> DryRun:
         step_s=step_s,
         hours=step_s * plan.steps / 3600,
         memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        missing=missing(source),
+        free_mb=free / 2**20,
+        missing=gone,
         leaks=leaks(stage.run, stage.out),
     )
+
+
+def _examples(source: Conversations) -> Iterator[Example]:
+    """Of the first draws, those that were observed and that can be asked something."""
+    for draw in islice(source.mixture, DRAWN):
+        given = source.sources[draw.part]
+        record = given.records[draw.item]
+        if record.media is not None and find(record, given.roots, source.store, words=given.words) is None:
+            continue
+        if (example := source.example(draw)) is not None:
+            yield example
 
 
 def rendered(processor: EmoReasonProcessor, example) -> str:
@@ -96,7 +115,8 @@ def missing(source: Conversations) -> list[str]:
         out += [f"{name}: {len(gone)} files are not there, the first {gone[0]}"] if gone else []
         shown = [record for record in given.records if record.media][:LOOKED_UP]
         unseen = [record.id for record in shown if find(record, given.roots, source.store, words=given.words) is None]
-        out += [f"{name}: {len(unseen)} of {len(shown)} were not observed, the first {unseen[0]}"] if unseen else []
+        hint = f"run `emoreason data observe --no-words` first ({unseen[0]}, for one)" if unseen else ""
+        out += [f"{name}: {len(unseen)} of {len(shown)} were not observed: {hint}"] if unseen else []
     return out
 
 

@@ -1,18 +1,27 @@
-"""Pipeline: the stages of a run in their folders, each trained by the code of its kind."""
+"""Pipeline: the stages of a run in their folders, each trained by the code of its kind; what it began with and what it makes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from emoreason.errors import ConfigError
+import torch
+
+from emoreason.errors import ConfigError, EnvironmentProblem
 from emoreason.instructions.observe_all import data_store, default_store
+from emoreason.model.base import WEIGHTS, named
 from emoreason.training import checkpoint, mixtures, parts
 from emoreason.training.dry_run import DryRun, dry_run
+from emoreason.training.finetune import keep_base
+from emoreason.training.outcome import Questions, outcome
+from emoreason.training.outcome_page import PAGE, write_outcome
+from emoreason.training.own_checks import check_own
 from emoreason.training.page import write_page
 from emoreason.training.perception import check_places, train_face, train_voice
 from emoreason.training.processes import joined, main_first
 from emoreason.training.run import PERCEPTION, Run
 from emoreason.training.samples import Samples
 from emoreason.training.sft import FINAL, MIXTURES, Stage, tune
+from emoreason.training.ship import ship
 
 Progress = Callable[[str, float, float | None], None]
 
@@ -36,8 +45,9 @@ class Pipeline:
         folders = [self.out / name, *(folder for folder in (self.out / name).glob("*") if folder.is_dir())]
         return not self._finished(name) and any(checkpoint.latest(folder) for folder in folders)
 
-    def check(self, stages: list[str]) -> None:
-        """Before anything trains: every data set is there, and so are the stages that a single one starts from.
+    def check(self, stages: list[str], dry: bool = False) -> list[str]:
+        """Before anything trains: every data set is there and one's own is sound, the base is the one that OUT was begun with,
+        and the stages that a single one starts from are finished (a dry run needs none). Returns notes on one's own data.
 
         Raises ConfigError naming all that is missing.
         """
@@ -48,18 +58,22 @@ class Pipeline:
             if name in PERCEPTION:
                 problems += _said(lambda name=name: check_places(name, self.roots, self.data))
                 continue
-            for earlier in self.run.tuning()[name].start:
+            for earlier in () if dry else self.run.tuning()[name].start:
                 if earlier not in stages and not self._finished(earlier):
                     problems.append(f"stage '{name}' starts from '{earlier}', which is not finished in {self.out}")
         if problems:
             raise ConfigError("; ".join(dict.fromkeys(problems)))
+        if not dry and stages:
+            keep_base(self.run, self.out)
+        return check_own(self.run, self.roots, self.data, open_media=dry) if stages else []
 
     def dry_run(self, name: str) -> DryRun | None:
         """None for a stage of perception."""
         if name in PERCEPTION:
             return None
-        mixtures.build(self.run, self.roots, self.data, self.out / MIXTURES)
-        return dry_run(self._stage(name, untrained=True))
+        self._mixtures()
+        with memory_told(name):
+            return dry_run(self._stage(name, untrained=True))
 
     def train(self, name: str, progress: Progress | None = None) -> bool:
         """Whether the stage is finished: SIGTERM stops it with its state saved."""
@@ -69,12 +83,13 @@ class Pipeline:
             train = train_face if name == "face" else train_voice
             return train(self.run, self.out, self.roots, self.data, self.store, progress)
         with main_first():
-            mixtures.build(self.run, self.roots, self.data, self.out / MIXTURES, progress)
+            self._mixtures(progress)
         stage = self._stage(name)
         samples = Samples(stage)
-        with main_first():
-            samples.write("before")
-        fitted = tune(stage, progress)
+        with memory_told(name):
+            with main_first():
+                samples.write("before")
+            fitted = tune(stage, progress)
         if fitted.finished and joined().is_main_process:
             write_page(self.out / name, f"{self.run.name}: {name}", fitted.best, samples.write("after"))
         return fitted.finished
@@ -82,12 +97,50 @@ class Pipeline:
     def pages(self, name: str) -> list[Path]:
         return [page for page in [self.out / name / "page.html"] if page.is_file()]
 
+    def finish(self, fresh: bool, progress: Progress | None = None) -> Path | None:
+        """Of a run that began with a checkpoint: OUT as a checkpoint itself, and the page of what changed; None for others, and
+        while stages wait. fresh: a stage was trained just now, so neither is there yet, or it is of before."""
+        if self.run.init_from is None or self.waiting() or not joined().is_main_process:
+            return None
+        if not fresh and (self.out / WEIGHTS).is_file() and (self.out / PAGE).is_file():
+            return self.out / PAGE
+        (self.out / PAGE).unlink(missing_ok=True)
+        ship(self.run, self.out, self.out, most_mb=None)
+        told = outcome(self.run, self.out, Questions(self.run, self.out, self.roots, self.data, self.store), progress)
+        base = named(self.run.init_from)
+        facts = {
+            "base": f"{base['path']}, sha256 {base['sha256']}",
+            "changed weights stored here": f"{(self.out / WEIGHTS).stat().st_size / 1e6:.1f} MB",
+            "trained": ", ".join(f"{name} {self.run.tuning()[name].schedule['steps']} steps" for name in self.run.tuning()),
+        }
+        return write_outcome(self.out, f"Fine-tuned: {self.out.name}", told, facts, list(self.run.stages))
+
+    def _mixtures(self, progress: Progress | None = None) -> None:
+        """One's own clips may have changed since a look at them: their mixture is made anew until training has begun."""
+        if self.run.labels is not None and not any(self.begun(stage) or self._finished(stage) for stage in self.run.stages):
+            (self.out / MIXTURES / mixtures.FILE).unlink(missing_ok=True)
+        mixtures.build(self.run, self.roots, self.data, self.out / MIXTURES, progress)
+
     def _stage(self, name: str, untrained: bool = False) -> Stage:
         """untrained: for a dry run, whose earlier stages need not be there."""
         return Stage(self.run, name, self.out, self.roots, self.data, data_store(self.store), skip_missing=untrained)
 
     def _finished(self, name: str) -> bool:
         return (self.out / name / FINAL / parts.INDEX).is_file()
+
+
+@contextmanager
+def memory_told(stage: str) -> Iterator[None]:
+    """Raises EnvironmentProblem, saying what to lower, where memory did not suffice."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; on CPU the allocator tells it in words
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise EnvironmentProblem(
+            f"stage '{stage}' does not fit into memory: lower stages.{stage}.schedule.batch and raise accumulate by as much, or "
+            f"say --set stages.{stage}.checkpointing=true"
+        ) from error
 
 
 def _said(act: Callable[[], object]) -> list[str]:

@@ -25,6 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.pairing import Input
+from emoreason.instructions.recipe import load_recipe
 from emoreason.instructions.tasks import tasks_for
 from emoreason.model.config_file import check_keys, nearest, read_mapping
 from emoreason.training.fit import Schedule
@@ -32,6 +33,7 @@ from emoreason.training.fit import Schedule
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 PERCEPTION = ("face", "voice")  # stages with code, and keys, of their own
 TASKS = tuple(tasks_for("", ()))
+OWN = "${data}"  # in a run file: the recipe that the caller names
 
 
 class Strict(BaseModel):
@@ -69,7 +71,8 @@ class PartSpec(Strict):
 
 class TuningStage(Strict):
     """A stage of the language model. dropout: chance that a sample goes without an input; a task that cites what is gone is not
-        asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words.
+        asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words; label: of
+    the head on the run's own labels.
     checkpointing: activations of the language model's layers are computed twice rather than kept, for memory."""
 
     stage: str
@@ -78,6 +81,7 @@ class TuningStage(Strict):
     dropout: dict[Input, Annotated[float, Field(ge=0, le=1)]] = {}
     validation: int = Field(40, ge=1)
     sentiment: float = Field(0.0, ge=0)
+    label: float = Field(0.0, ge=0)
     checkpointing: bool = False
     schedule: dict[str, Any]
 
@@ -98,12 +102,14 @@ class TuningStage(Strict):
 class Run(Strict):
     """`stages` in the order they are trained; those of perception are mappings that their own code checks.
 
-    It begins with a new `model`, or with a checkpoint folder, `init_from`.
+    It begins with a new `model`, or with a checkpoint folder, `init_from`. labels: the recipe whose words verdicts shall choose
+    from; without it they choose among the canonical emotions.
     """
 
     name: str
     model: str | None = None
     init_from: str | None = None
+    labels: str | None = None
     seed: int = 0
     stages: dict[str, TuningStage | dict[str, Any]] = Field(min_length=1)
 
@@ -113,6 +119,8 @@ class Run(Strict):
             raise ValueError("it takes `model` (new) or `init_from` (a checkpoint folder), one of the two")
         if self.init_from and (trained := [name for name in self.stages if name in PERCEPTION]):
             raise ValueError(f"`init_from` brings trained encoders: leave out the stage {trained[0]}")
+        if not self.labels and (asking := [name for name, stage in self.tuning().items() if stage.label]):
+            raise ValueError(f"stage {asking[0]} trains the head on own labels: say with `labels` which recipe they are of")
         return self
 
     def tuning(self) -> dict[str, TuningStage]:
@@ -126,19 +134,21 @@ class Run(Strict):
     def digest(self) -> str:
         """Of what the mixtures depend on."""
         stages = {name: stage.model_dump(include={"mixture", "validation"}) for name, stage in self.tuning().items()}
-        return sha256(repr((self.seed, stages)).encode()).hexdigest()
+        own = (load_recipe(self.labels).model_dump_json(),) if self.labels else ()
+        return sha256(repr((self.seed, stages, *own)).encode()).hexdigest()
 
 
-def load_run(name_or_path: str | Path, settings: Sequence[str] = ()) -> Run:
-    """A run file, or the shipped one of that name. settings: `dotted.key=value`, put over it.
+def load_run(name_or_path: str | Path, settings: Sequence[str] = (), data: str | None = None) -> Run:
+    """A run file, or the shipped one of that name. settings: `dotted.key=value`, put over it. data: the recipe that stands where
+    the file says OWN.
 
     Raises ConfigError naming the file, the key and the nearest one there is.
     """
     path = resolve("runs", name_or_path)
-    values = read_mapping(path)
+    values = _with_data(read_mapping(path), data, str(path))
     for setting in settings:
         _set(values, setting)
-    check_keys(values, ("model", "init_from", "seed", "stages"), str(path))
+    check_keys(values, ("model", "init_from", "labels", "seed", "stages"), str(path))
     stages = values.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise ConfigError(f"{path}: 'stages' must be a mapping of stages, each a mapping of its keys")
@@ -160,6 +170,26 @@ def is_run(name_or_path: str | Path) -> bool:
         return "stages" in read_mapping(resolve("runs", name_or_path))
     except ConfigError:
         return False
+
+
+def _with_data(values: dict[str, Any], data: str | None, where: str) -> dict[str, Any]:
+    """The caller's recipe in the places that are left open for it."""
+    filled, places = _filled(values, data)
+    if places and data is None:
+        raise ConfigError(f"{where} trains on a data set of yours: say --data RECIPE.yaml (`emoreason data new` writes one)")
+    if data is not None and not places:
+        raise ConfigError(f"{where} names its data sets itself: leave out --data, or write {OWN} where the recipe belongs")
+    return filled
+
+
+def _filled(value: Any, data: str | None) -> tuple[Any, int]:
+    if isinstance(value, dict):
+        made = {key: _filled(inner, data) for key, inner in value.items()}
+        return {key: inner for key, (inner, _) in made.items()}, sum(places for _, places in made.values())
+    if isinstance(value, list):
+        made = [_filled(inner, data) for inner in value]
+        return [inner for inner, _ in made], sum(places for _, places in made)
+    return (data, 1) if value == OWN else (value, 0)
 
 
 def _set(values: dict[str, Any], setting: str) -> None:

@@ -20,12 +20,13 @@ from emoreason.instructions.store import read_records
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
 from emoreason.model.stages import FROZEN, apply_stage, load_stage, parameter_groups
-from emoreason.model.untrained import quiet_libraries
+from emoreason.model.verdict import own_head
 from emoreason.perception.store import ObservationStore
 from emoreason.training.features import Features
 from emoreason.training.finetune import initial
 from emoreason.training.fit import Fitted, fit, moved
 from emoreason.training.mixtures import class_of, locate, tasks_of_part
+from emoreason.training.own_labels import LabelledConversations
 from emoreason.training.parts import INDEX, load_parts, save_parts
 from emoreason.training.processes import main_first
 from emoreason.training.run import PartSpec, Run, TuningStage
@@ -38,29 +39,35 @@ ENCODERS = ("face.trunk", "face", "voice.encoder", "voice")
 
 @dataclass
 class TuningOutput:
-    """loss: what is minimised; text: of the answers' tokens alone; sentiment: of the head."""
+    """loss: what is minimised; text: of the answers' tokens alone; sentiment, label: of the heads."""
 
     loss: Tensor
     text: Tensor
     sentiment: Tensor
+    label: Tensor | None = None
 
 
 class Tuning(nn.Module):
     """The model with the losses of a stage."""
 
-    def __init__(self, model: EmoReasonForConditionalGeneration, sentiment: float):
+    def __init__(self, model: EmoReasonForConditionalGeneration, sentiment: float, label: float = 0.0):
         super().__init__()
-        self.model, self.weight = model, sentiment
+        self.model, self.weight, self.label_weight = model, sentiment, label
 
-    def forward(self, sentiment: Tensor, **batch: Any) -> TuningOutput:
-        """sentiment [B]: class of the head on words, -100 = not known."""
+    def forward(self, sentiment: Tensor, label: Tensor | None = None, **batch: Any) -> TuningOutput:
+        """sentiment [B]: class of the head on words, -100 = not known; label [B, K]: shares of own labels, NaN = not known."""
         if batch["input_ids"].device.type == "cpu":
             plain = batch["input_ids"].shape[1] <= PLAIN_TOKENS
             self.model.backbone.set_attn_implementation("eager" if plain else "sdpa")
         out = self.model(**batch)
         head = self.model.heads["sentiment"]
         words = head.spec.loss(out.heads["sentiment"].float(), sentiment, mask=sentiment != IGNORED)
-        return TuningOutput(out.loss + self.weight * words, out.loss.detach(), words.detach())
+        loss = out.loss + self.weight * words
+        if label is None:
+            return TuningOutput(loss, out.loss.detach(), words.detach())
+        name = own_head(self.model.config.scheme)
+        own = self.model.heads[name].spec.loss(out.heads[name].float(), label)
+        return TuningOutput(loss + self.label_weight * own, out.loss.detach(), words.detach(), own.detach())
 
 
 class Stage:
@@ -85,17 +92,16 @@ class Stage:
         self.stage = load_stage(self.spec.stage)
         if wrong := [part for part in ENCODERS if self.stage.mode(part) != FROZEN]:
             raise ConfigError(f"stage '{name}' trains {wrong[0]}: encoders train in the stages face and voice only")
-        if (self.spec.sentiment > 0) != (self.stage.mode("heads") != FROZEN):
-            raise ConfigError(f"stage '{name}': `sentiment` weighs the loss of the head on words, which trains where heads do")
-        with quiet_libraries():
-            self.model, self.processor = initial(run)
+        if (self.spec.sentiment + self.spec.label > 0) != (self.stage.mode("heads") != FROZEN):
+            raise ConfigError(f"stage '{name}': `sentiment` and `label` weigh the losses of heads, which train where heads do")
+        self.model, self.processor = initial(run)
         for earlier in self.spec.start:
             if not skip_missing or (out / earlier / FINAL / INDEX).is_file():
                 load_parts(self.model, out / earlier / FINAL)
         self.table = apply_stage(self.model, self.stage)
         if self.spec.checkpointing:
             save_memory(self.model)
-        self.tuning = Tuning(self.model, self.spec.sentiment)
+        self.tuning = Tuning(self.model, self.spec.sentiment, self.spec.label)
         places = locate(run, roots, data)
         self.recipes = {key: recipe for key, (recipe, _) in places.items()}
         self.roots = {key: place for key, (_, place) in places.items()}
@@ -124,7 +130,8 @@ class Stage:
             if source.records
         ]
         dropout = self.spec.dropout if split == "train" else {}
-        return Conversations(sources, Mixture(parts, self.run.seed), self.processor, self.store, self.features, dropout)
+        given = (sources, Mixture(parts, self.run.seed), self.processor, self.store, self.features, dropout)
+        return Conversations(*given) if self.run.labels is None else LabelledConversations(self.model.config.label_set(), *given)
 
     def _classes(self, name: str, source: Source) -> list[str] | None:
         if not self.spec.mixture[name].balance:
@@ -181,10 +188,11 @@ def validate(stage: Stage, source: Conversations, chosen: list[tuple[str, Exampl
     ordered = sorted(chosen, key=lambda pair: pair[1].length)
     sums: dict[str, list[float]] = {}
     right = known = 0
+    own: list[bool] = []
     for start in range(0, len(ordered), batch):
         some = ordered[start : start + batch]
         given = source.collate([example for _, example in some])
-        sentiment = given.pop("sentiment").to(device)
+        sentiment, label = given.pop("sentiment").to(device), given.pop("label", None)
         with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
             out = stage.model(**{name: moved(value, device) for name, value in given.items()})
         rows = (given["labels"][:, 1:] != IGNORED).sum(1).tolist()
@@ -198,6 +206,11 @@ def validate(stage: Stage, source: Conversations, chosen: list[tuple[str, Exampl
         told = sentiment != IGNORED
         right += int((out.heads["sentiment"].argmax(-1)[told] == sentiment[told]).sum())
         known += int(told.sum())
+        if label is not None:
+            one = label.amax(-1) > 0.5  # several labels in equal parts have no one answer
+            said = out.heads[own_head(stage.model.config.scheme)].argmax(-1).cpu()
+            own += (said == label.argmax(-1))[one].tolist()
     metrics = {f"loss{name}": tally[0] / tally[2] for name, tally in sums.items()}
     metrics |= {f"tokens_right{name}": tally[1] / tally[2] for name, tally in sums.items()}
-    return metrics | ({"sentiment_right": right / known} if known else {})
+    metrics |= {"sentiment_right": right / known} if known else {}
+    return metrics | ({"label_right": sum(own) / len(own)} if own else {})

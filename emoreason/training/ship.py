@@ -1,9 +1,12 @@
 """Shipping: the parts that the stages of a run trained, put together as one checkpoint folder that inference loads.
 
-The pinned language model and the pinned Whisper encoder are not copied: the configuration names them. Matrices are stored in
-float16; norms, biases, priors and temperatures keep float32.
+Of a run that begins with a checkpoint only what it changed is stored; that base is named and hashed in the configuration. The
+pinned language model and the pinned Whisper encoder are not copied: the configuration names them. Matrices are stored in float16;
+norms, biases, priors and temperatures keep float32.
 """
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from emoreason.errors import ConfigError
-from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
+from emoreason.model.base import WEIGHTS, named
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.untrained import quiet_libraries
 from emoreason.training.card import model_card
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.finetune import initial
@@ -25,21 +28,32 @@ from emoreason.training.sft import FINAL
 MOST_MB = 40.0
 
 
-def ship(run: Run, out: Path, folder: Path, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def ship(
+    run: Run, out: Path, folder: Path, verdict: Mapping[str, Any] | None = None, most_mb: float | None = MOST_MB
+) -> dict[str, Any]:
     """Write `folder` from the finished stages of `out`, the last that trained a part winning; returns what each stage measured.
 
-    verdict: fields of model.verdict.VerdictSettings (fusion weights, temperature), as calibration found them.
-    Raises ConfigError when no stage is finished, and when the folder would be larger than MOST_MB.
+    verdict: fields of model.verdict.VerdictSettings (fusion weights, temperature), as calibration found them. most_mb: what the
+    files may weigh together, the default being what the package may carry; None = anything. `folder` may be `out` itself; its
+    other files stay. Raises ConfigError when no stage is finished, and when it would be too large; then nothing is written.
     """
-    with quiet_libraries():
-        model, processor = initial(run)
+    model, processor = initial(run)
     measured = gather(run, out, model)
     model.config.trained, model.config.verdict = True, dict(verdict) if verdict else model.config.verdict
-    save(model, processor, folder)
-    (folder / "README.md").write_text(model_card(run, measured), encoding="utf-8")
-    size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-    if size_mb > MOST_MB:
-        raise ConfigError(f"{folder} is {size_mb:.1f} MB, more than the {MOST_MB:.0f} MB that the package may carry")
+    model.config.base = None if run.init_from is None else named(run.init_from)
+    scratch = folder / ".partial"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        save(model, processor, scratch)
+        (scratch / "README.md").write_text(model_card(run, measured, model.config.base), encoding="utf-8")
+        size_mb = sum(file.stat().st_size for file in scratch.iterdir()) / 1e6
+        if most_mb is not None and size_mb > most_mb:
+            raise ConfigError(f"{folder} would be {size_mb:.1f} MB, more than the {most_mb:.0f} MB that the package may carry")
+        for file in sorted(scratch.iterdir(), key=lambda file: file.name == WEIGHTS):  # last: without them it is no checkpoint
+            os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return measured
 
 

@@ -76,7 +76,7 @@ def test_a_checkpoint_goes_on_with_a_recipe_that_is_a_file(tmp_path, monkeypatch
 
 
 def test_a_folder_without_weights_is_no_checkpoint(tmp_path):
-    with pytest.raises(ConfigError, match="init_from: .* is no checkpoint, config.json is missing"):
+    with pytest.raises(ConfigError, match="init_from: .* is no checkpoint: config.json is missing"):
         initial(load_run(written(tmp_path, init_from=str(tmp_path))))
 
 
@@ -107,5 +107,5 @@ def test_the_run_of_the_page_is_one(tmp_path):
     page = (shipped() / "docs" / "finetune.md").read_text(encoding="utf-8")
     (tmp_path / "run.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
     run = load_run(tmp_path / "run.yaml")
-    assert run.init_from == "path/to/checkpoint" and run.data_sets() == ["ravdess", "meld"]
+    assert run.init_from == "path/to/checkpoint" and run.labels == "moods.yaml" and run.data_sets() == ["moods.yaml", "meld"]
     assert all(f"`{name}`" in page for name in GPU)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from emoreason.config import names
+from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.recipe import load_recipe
 from emoreason.model.stages import load_stage
-from emoreason.training.run import PERCEPTION, is_run, load_run
+from emoreason.training.run import OWN, PERCEPTION, is_run, load_run
 
 GOOD = """
 model: tiny
@@ -23,12 +23,13 @@ stages:
 
 @pytest.mark.parametrize("name", names("runs"))
 def test_every_shipped_run_loads_and_names_what_exists(name):
-    run = load_run(name)
+    own = "ravdess" if OWN in resolve("runs", name).read_text(encoding="utf-8") else None
+    run = load_run(name, data=own)
     for stage in run.tuning().values():
         load_stage(stage.stage)
     for recipe in run.data_sets():
         load_recipe(recipe)
-    assert run.digest() == load_run(name).digest()
+    assert run.digest() == load_run(name, data=own).digest()
 
 
 def test_a_run_is_told_from_a_recipe(tmp_path):
@@ -71,3 +72,20 @@ def test_a_setting_that_cannot_be_put_is_refused(tmp_path, setting):
     (tmp_path / "run.yaml").write_text(GOOD)
     with pytest.raises(ConfigError, match="--set"):
         load_run(tmp_path / "run.yaml", [setting])
+
+
+def test_the_callers_recipe_stands_where_the_file_leaves_it_open(tmp_path):
+    run = load_run("finetune", ["stages.tune.schedule.steps=7"], data="my.yaml")
+    assert run.labels == "my.yaml" and run.data_sets() == ["my.yaml"] and run.init_from == "tiny"
+    with pytest.raises(ConfigError, match="say --data RECIPE.yaml"):
+        load_run("finetune")
+    (tmp_path / "run.yaml").write_text(GOOD)
+    with pytest.raises(ConfigError, match="names its data sets itself: leave out --data"):
+        load_run(tmp_path / "run.yaml", data="my.yaml")
+
+
+def test_a_head_on_own_labels_needs_labels(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(GOOD.replace("stage: align\n", "stage: align\n    label: 1.0\n"))
+    with pytest.raises(ConfigError, match="say with `labels` which recipe they are of"):
+        load_run(file)

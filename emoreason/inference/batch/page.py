@@ -25,7 +25,7 @@ MOST_ROWS, MOST_FAILURES = 3_000, 500  # what a browser handles well; the tables
 
 @dataclass
 class _Totals:
-    emotions: Counter = field(default_factory=Counter)  # of clips; None = abstained
+    labels: Counter = field(default_factory=Counter)  # of clips; None = abstained
     peaks: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0.0, 0])))
     people: Counter = field(default_factory=Counter)  # of persons by emotion
     media_s: float = 0.0
@@ -33,7 +33,7 @@ class _Totals:
 
     def add(self, out: Path, entry: Entry, report: dict[str, Any]) -> None:
         row = summary_row(entry, report)
-        self.emotions[row["emotion"]] += 1
+        self.labels[row["label"]] += 1
         self.media_s += row["duration_s"]
         for person in people_rows(entry, report):
             self.people[person["emotion"]] += 1
@@ -53,15 +53,17 @@ def write_page(out: Path, manifest: Manifest) -> None:
     failures = list(manifest.entries(states.FAILED))
     css = Markup(sheet.style() + _file("batch.css"))
     js = Markup(_file("batch.js"))
-    clips = sum(totals.emotions.values())
+    clips = sum(totals.labels.values())
+    own = sorted(totals.labels.keys() - {*EMOTIONS, None})
     html = sheet.environment(__package__, ".").get_template("batch.html.j2").render(
         css=css,
         js=js,
         policy=sheet.policy(css, js),
         clips=clips,
         media_s=totals.media_s,
-        emotions=[(name, totals.emotions[name]) for name in (*EMOTIONS, None) if totals.emotions[name]],
-        most=max(totals.emotions.values(), default=1),
+        labels=[(name, totals.labels[name]) for name in (*EMOTIONS, *own, None) if totals.labels[name]],
+        canonical=(*EMOTIONS, None),
+        most=max(totals.labels.values(), default=1),
         heat=_heat(totals),
         units={au: ACTION_UNITS[au].name for au in AUS},
         rows=totals.rows,

@@ -14,6 +14,7 @@ from emoreason.inference.batch.manifest import Entry, Manifest
 from emoreason.inference.batch.results import report_file, shown
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.label_set import CANONICAL
 from emoreason.report.save import atomically
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _TEXT, _NUMBER, _COUNT, _FLAG = "string", "float64", "int32", "bool"
 
 SUMMARY_COLUMNS = {
     "id": _TEXT, "path": _TEXT, "emotion": _TEXT, "confidence": _NUMBER, "abstained": _FLAG, "reason": _TEXT, "person": _TEXT,
+    "scheme": _TEXT, "label": _TEXT, "label_probabilities": _TEXT,  # of labels of one's own, as JSON
     **dict.fromkeys(EMOTIONS, _NUMBER),
     "valence": _NUMBER, "arousal": _NUMBER, "sentiment": _TEXT, "compound": _TEXT,
     "duration_s": _NUMBER, "fps": _NUMBER, "width": _COUNT, "height": _COUNT, "has_video": _FLAG, "has_audio": _FLAG,
@@ -57,11 +59,15 @@ def summary_row(entry: Entry, report: dict[str, Any]) -> dict[str, Any]:
     """Values of SUMMARY_COLUMNS. Peaks, probabilities and seconds as in the report."""
     verdict, source, why, voice = report["verdict"], report["source"], report["explanation"], report["voice"] or {}
     verdicts = [claim["verdict"] for claim in why["claims"]]
-    words = report["words"] or {}
+    words, probabilities = report["words"] or {}, verdict["probabilities"] or {}
+    scheme = verdict.get("scheme", CANONICAL)  # reports of earlier versions know one only
+    shares = probabilities if scheme == CANONICAL else {"label_probabilities": json.dumps(probabilities, ensure_ascii=False)}
     return {
         **{name: verdict[name] for name in ("emotion", "confidence", "abstained", "reason", "person")},
         **{name: verdict[name] for name in ("valence", "arousal", "sentiment", "compound")},
-        **(verdict["probabilities"] or {}),
+        **shares,
+        "scheme": scheme,
+        "label": verdict.get("label", verdict["emotion"]),
         **{name: source[name] for name in ("duration_s", "fps", "width", "height", "has_video", "has_audio", "sha256")},
         **{name: verdicts.count(name) for name in ("supported", "contradicted", "unverifiable")},
         "id": entry.id,

@@ -19,7 +19,7 @@ from emoreason.labels.emotions import CIRCUMPLEX, EMOTIONS
 from emoreason.perception.observation import Observation, Person, Voice
 from emoreason.report.page.clock import clock, span, ticks
 from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, curve, element, lanes, percent, strip, text
-from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonReport
+from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonReport, Verdict
 
 MOST_PEOPLE = 8  # those longest in view
 MOST_UNITS = 40  # rows of action units in all, shared among the people: each one's strongest
@@ -126,8 +126,8 @@ def _plot(curves: Sequence[Markup], height: int) -> Markup:
 def _verdict(report: EmotionReport, duration: float) -> Iterator[Row]:
     marks = []
     for segment in report.segments:
-        shown = segment.verdict.emotion or "abstains"
-        marks.append(Mark(segment.start_s, segment.end_s, f"verdict: {shown}", f"e-{segment.verdict.emotion}", shown))
+        shown = segment.verdict.label or "abstains"
+        marks.append(Mark(segment.start_s, segment.end_s, f"verdict: {shown}", _kind(segment.verdict), shown))
     if len(marks) > 1:
         yield Row("verdict", "per segment", 22, _strip(marks, duration, 22))
 
@@ -226,6 +226,11 @@ def _tools() -> Markup:
     ]
     read = element("output", Markup("Move over the figure to read values; click to choose a moment."), class_="er-read")
     return element("div", read, element("span", *buttons, class_="er-zooms"), class_="er-tools")
+
+
+def _kind(verdict: Verdict) -> str:
+    """The colour of its emotion, or that of all labels that stand for none."""
+    return "e-own" if verdict.emotion is None and verdict.label is not None else f"e-{verdict.emotion}"
 
 
 def _legend(report: EmotionReport) -> Markup:

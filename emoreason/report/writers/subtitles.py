@@ -39,7 +39,7 @@ def cues_of(report: EmotionReport) -> list[tuple[float, float, str]]:
 
 def _verdict(verdict: Verdict) -> str:
     who = f"{verdict.person} " if verdict.person else ""
-    return f"{who}{verdict.emotion} {verdict.confidence:.0%}" if verdict.emotion else f"{who}no verdict"
+    return f"{who}{verdict.label} {verdict.confidence:.0%}" if verdict.label else f"{who}no verdict"
 
 
 def _write(cues: list[tuple[float, float, str]], path: Path, format_: str) -> None:

@@ -44,7 +44,7 @@ def end_of(report: EmotionReport) -> float:
 
 
 def _named(report: EmotionReport) -> Iterator[tuple[str, str | None, list[Interval]]]:
-    yield "verdict", None, [Interval(s.start_s, s.end_s, s.verdict.emotion or "no verdict") for s in report.segments]
+    yield "verdict", None, [Interval(s.start_s, s.end_s, s.verdict.label or "no verdict") for s in report.segments]
     for person in report.people:
         yield from _person(person)
     cues = report.voice.cues if report.voice else []

@@ -1,0 +1,69 @@
+"""The base of a fine-tuned checkpoint: named and hashed in its configuration, so that its folder holds only what was changed.
+
+A base is a checkpoint folder itself, or the name of trained weights in the package; it may have a base of its own.
+"""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+import emoreason
+from emoreason.errors import ConfigError
+from emoreason.model.config import EmoReasonConfig
+
+WEIGHTS = "model.safetensors"
+SHIPPED = Path(emoreason.__file__).parent / "weights"
+
+
+def checkpoint_folder(name: str | Path) -> Path:
+    """A folder that training saved, else the weights of that name in the package. Raises ConfigError where there is neither."""
+    here, shipped = Path(name).expanduser(), SHIPPED / name
+    folder = here if here.exists() or not shipped.is_dir() else shipped
+    if missing := [file for file in ("config.json", WEIGHTS) if not (folder / file).is_file()]:
+        raise ConfigError(f"{folder} is no checkpoint: {missing[0]} is missing; name the folder that training saved")
+    return folder
+
+
+def named(checkpoint: str | Path) -> dict[str, str]:
+    """What a configuration says of its base: the package's name or the whole path, and the sha256 of its weights."""
+    folder = checkpoint_folder(checkpoint)
+    return {"path": folder.name if folder.parent == SHIPPED else str(folder.resolve()), "sha256": sha256(folder / WEIGHTS)}
+
+
+def all_weights(folder: Path, config: EmoReasonConfig) -> dict[str, Tensor]:
+    """The weights of a checkpoint over those of its base. Raises ConfigError where the base has gone or is another one."""
+    return base_weights(config) | load_file(folder / WEIGHTS)
+
+
+def base_weights(config: EmoReasonConfig) -> dict[str, Tensor]:
+    """Of the configuration's base, if it has one. Raises ConfigError where it has gone or is another one."""
+    if config.base is None:
+        return {}
+    name, wanted = config.base["path"], config.base["sha256"]
+    try:
+        folder = checkpoint_folder(name)
+    except ConfigError as error:
+        raise ConfigError(f"this checkpoint was fine-tuned from '{name}' and needs it: {error}") from error
+    if (found := sha256(folder / WEIGHTS)) != wanted:
+        raise ConfigError(
+            f"this checkpoint was fine-tuned from another version of '{name}' (sha256 {wanted[:12]}, there is {found[:12]} at "
+            f"{folder}): put that version there, or fine-tune again"
+        )
+    return all_weights(folder, EmoReasonConfig.from_pretrained(folder))
+
+
+def changed(state: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What is not in the base, or not as it is there."""
+    return {name: value for name, value in state.items() if name not in base or not _same(value.cpu(), base[name])}
+
+
+def _same(value: Tensor, other: Tensor) -> bool:
+    return value.shape == other.shape and torch.equal(value, other.to(value.dtype))
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

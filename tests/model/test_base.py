@@ -1,0 +1,73 @@
+"""A fine-tuned checkpoint holds what it changed and names its base by hash."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_data import make_model
+
+from emoreason.errors import ConfigError
+from emoreason.inference.loading import load_judge
+from emoreason.model import base
+from emoreason.model.config import EmoReasonConfig
+from emoreason.model.export import export, open_export
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.untrained import untrained
+from emoreason.training.ship import save
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A base, and two checkpoints made from it, the second from the first."""
+    folder = tmp_path_factory.mktemp("base")
+    model, processor = untrained(make_model(folder))
+    save(model, processor, folder / "one")
+    for name, before, part, value in (("two", "one", "face_connector", 0.25), ("three", "two", "lora_B", 0.5)):
+        model = EmoReasonForConditionalGeneration.from_pretrained(folder / before)
+        processor = EmoReasonProcessor.from_pretrained(folder / before, model.config)
+        with torch.no_grad():
+            for key, tensor in model.named_parameters():
+                if part in key and tensor.dim() > 1:
+                    tensor.fill_(value)
+        model.config.base = base.named(folder / before)
+        save(model, processor, folder / name)
+    return folder
+
+
+def test_only_what_was_changed_is_stored_and_all_of_it_loads(folders):
+    kept = {name: set(load_file(folders / name / base.WEIGHTS)) for name in ("one", "two", "three")}
+    assert kept["two"] and all("face_connector" in name for name in kept["two"])
+    assert kept["three"] and all("lora_B" in name for name in kept["three"])
+    assert len(kept["one"]) > 50
+    one, two, three = (EmoReasonForConditionalGeneration.from_pretrained(folders / name) for name in ("one", "two", "three"))
+    differs = {name for name, value in three.state_dict().items() if not torch.equal(value, one.state_dict()[name])}
+    assert differs == kept["two"] | kept["three"]
+    assert three.config.base["sha256"] == base.sha256(folders / "two" / base.WEIGHTS)
+    assert two.config.base["path"] == str((folders / "one").resolve()) and one.config.base is None
+    assert load_judge(folders / "three").weights_sha256 == base.sha256(folders / "three" / base.WEIGHTS)
+
+
+def test_an_export_needs_no_base(folders, tmp_path):
+    export(folders / "three", tmp_path / "out")
+    model, _ = open_export(tmp_path / "out")
+    assert model.config.base is None
+    whole = EmoReasonForConditionalGeneration.from_pretrained(folders / "three").state_dict()
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in whole.items() if not name.startswith("backbone."))
+
+
+def test_a_base_that_is_another_one_or_gone_is_said(folders, tmp_path, monkeypatch):
+    config = EmoReasonConfig.from_pretrained(folders / "three")
+    config.base = config.base | {"sha256": "0" * 64}
+    with pytest.raises(ConfigError, match="another version of .*two.*fine-tune again"):
+        EmoReasonForConditionalGeneration.from_pretrained(folders / "three", config)
+    config.base = {"path": str(tmp_path / "nowhere"), "sha256": "0" * 64}
+    with pytest.raises(ConfigError, match="was fine-tuned from .*nowhere.* and needs it"):
+        EmoReasonForConditionalGeneration.from_pretrained(folders / "three", config)
+
+
+def test_weights_of_the_package_are_named_not_placed(folders, monkeypatch):
+    monkeypatch.setattr(base, "SHIPPED", folders.resolve())
+    monkeypatch.chdir(folders / "three")  # where no folder has that name
+    assert base.named("one")["path"] == "one" and base.checkpoint_folder("one") == folders.resolve() / "one"
+    with pytest.raises(ConfigError, match="is no checkpoint: config.json is missing"):
+        base.checkpoint_folder("four")
