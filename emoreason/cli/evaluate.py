@@ -1,16 +1,17 @@
-"""`emoreason evaluate`: suites through a judge to result folders, and two results held against each other."""
+"""`emoreason evaluate`: suites through a judge to result folders; results compared, listed, or suites written for other tools."""
 
 import json
-import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from emoreason.cli.shared import INPUT_FAILED, USAGE, make_folder, print_line, report_failure, roots
-from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
-from emoreason.terminal import progress, safe
+from emoreason.cli.shared import choices, print_line, print_paths, roots
+from emoreason.cli.suites import Asked, run_each
+from emoreason.terminal import safe
+
+JUDGED = "judge"  # folder below --out with what was asked of a language model as a judge
 
 Suites = Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="Names or files (.yaml).", show_default=False)]
 
@@ -27,11 +28,27 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many records of each suite, evenly spread: a try.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Drop what the folder holds of an earlier run.")] = False,
+    without: Annotated[
+        str | None, typer.Option(metavar="PART", help="Never show a model this part of its prompt: evidence, face or voice.")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="An OpenAI-compatible server; its model compares explanations with human ones."),
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which model of --judge; needed if it has several.")
+    ] = None,
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Hold two result folders of one suite against each other.")
     ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Print the figures of finished results; name their folders instead of suites.")
+    ] = False,
+    export: Annotated[
+        str | None, typer.Option(metavar="TOOL", help="Write the suites for lmms-eval, vlmevalkit (comma separated) instead.")
+    ] = None,
     audit: Annotated[
-        str | None, typer.Option(help="Instead of scores: modality, degradation, subgroups, injection (comma separated).")
+        str | None, typer.Option(help="Instead: modality, ablation, degradation, subgroups, injection (comma separated).")
     ] = None,
     groups: Annotated[
         Path | None, typer.Option(help="For --audit subgroups: a table with an id and its groups, which are never guessed.")
@@ -49,46 +66,73 @@ def evaluate(
         from emoreason.config import names
 
         raise typer.BadParameter(f"name a suite or a suite file; shipped: {', '.join(names('suites'))}")
+    if table:
+        return _table(suites, as_json)
+    asked = Asked(suites, roots(root), out, limit, store, model, without, as_json, quiet, debug)
+    if export is not None:
+        return _export(asked, export)
     if audit is not None:
         from emoreason.cli.audit import run_audits
 
-        return run_audits(audit, suites, model, roots(root), out, limit, store, groups, as_json, quiet, debug)
-    return _evaluate(suites, model, roots(root), out, limit, store, restart, as_json, quiet, debug)
+        return run_audits(asked, audit, groups)
+    return _evaluate(asked, restart, judge, judge_model)
 
 
-def _evaluate(suites, model, given, out, limit, store, restart, as_json, quiet, debug) -> int:
-    """A suite that cannot be run costs the others nothing; a mistake in a suite file is found before any is run."""
+def _evaluate(asked: Asked, restart: bool, judge: str | None, judge_model: str | None) -> int:
     from emoreason.evaluation.evaluate import evaluate as run
-    from emoreason.evaluation.predictors import load_predictor
-    from emoreason.evaluation.samples import Folders
-    from emoreason.evaluation.suite import load_suite
-    from emoreason.instructions.observe_all import default_store
+    from emoreason.evaluation.judge import judge_at
 
-    loaded = [load_suite(name) for name in suites]
-    make_folder(out)
-    judge, folders = load_predictor(model), Folders(given, os.environ.get("EMOREASON_DATA"))
-    lost, incomplete = 0, False
-    for suite, path in loaded:
-        try:
-            with progress(Console(stderr=True), "", show=not quiet) as hook:
-                done = run(suite, path, judge, folders, out, store or default_store(), limit, restart, hook)
-        except (AssetError, EnvironmentProblem):
-            raise  # true of every suite that follows
-        except EmoReasonError as error:
-            lost += 1
-            report_failure(suite.name, error, debug)
-            continue
-        incomplete |= bool(done.failed)
-        if as_json:
-            print_line(json.dumps(_line(done), ensure_ascii=False, allow_nan=False))
-        elif not quiet:
-            _print(done)
-    return USAGE if lost == len(loaded) else INPUT_FAILED if lost or incomplete else 0
+    loaded = asked.loaded()
+    folders, store, compared = asked.folders(), asked.measurements(), judge and judge_at(judge, judge_model, asked.out / JUDGED)
+    predictor = asked.predictor()
+
+    def job(suite, path):
+        return lambda hook: run(
+            suite, path, predictor, folders, asked.out, store, asked.limit, restart, progress=hook, judge=compared
+        )
+
+    return run_each(asked, [(suite.name, job(suite, path)) for suite, path in loaded], _print)
 
 
-def _line(done) -> dict:
-    return {"suite": done.suite.name, "folder": str(done.folder), "status": done.status, "failed": done.failed,
-            "scores": [score.to_dict() for score in done.scores]}  # fmt: skip
+@dataclass(frozen=True)
+class Exported:
+    """Where a suite was written for another tool."""
+
+    suite: str
+    path: Path
+    failed: int
+
+    def to_dict(self) -> dict:
+        return {"suite": self.suite, "path": str(self.path), "failed": self.failed}
+
+
+def _export(asked: Asked, tool: str) -> int:
+    from emoreason.evaluation.export_tasks import FORMS, export
+    from emoreason.evaluation.samples import load_samples
+
+    forms, folders = choices(tool, FORMS, "--export"), asked.folders()
+
+    def job(suite, path, form):
+        def written(hook) -> Exported:
+            samples = load_samples(suite, path, folders, asked.limit, hook)
+            return Exported(suite.name, export(samples, form, asked.out), len(samples.unread))
+
+        return written
+
+    jobs = [(suite.name, job(suite, path, form)) for suite, path in asked.loaded() for form in forms]
+    return run_each(asked, jobs, lambda done: print_paths([done.path]))
+
+
+def _table(folders: list[str], as_json: bool) -> int:
+    from emoreason.evaluation.table import lines, markdown, results_below
+
+    found = lines(results_below([Path(folder) for folder in folders]))
+    if as_json:
+        for line in found:
+            print_line(json.dumps(asdict(line), ensure_ascii=False, allow_nan=False))
+        return 0
+    print(safe(markdown(found)), end="")
+    return 0
 
 
 def _print(done) -> None:

@@ -9,35 +9,38 @@
     causes             {pairs: [[effect, cause, emotion], ...]}
     hallucination      {answer: yes | no}
 
-Questions are those of `instructions.tasks`: what a model was taught to answer is what it is asked.
+Questions are those of `instructions.tasks`: what a model was taught to answer is what it is asked. A suite's `answer` says whose
+answer counts: the product's verdict, what a model writes freely, or what the trained head of an encoder says alone.
 """
 
 import random
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from emoreason.evaluation.explanations import Told, counts
+from emoreason.evaluation.explanations import BLIND, WITHOUT_EVIDENCE, Told, counts
 from emoreason.evaluation.native import Native, most_likely
-from emoreason.evaluation.predictors import Predictor, Question, report, verdict
+from emoreason.evaluation.predictors import Predictor, Question, reports, verdicts
 from emoreason.evaluation.shown import Shown
 from emoreason.evaluation.suite import Suite
 from emoreason.instructions.answers import Exchange, affect_said, yes_no
 from emoreason.instructions.label_tasks import SENTIMENTS, Scheme, dialogue, shuffled
 from emoreason.instructions.tasks import context
 from emoreason.instructions.templates import templates
-from emoreason.labels.action_units import AUS
-from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.prompt import sanitize
+from emoreason.labels.action_units import ACTIVE, AUS
+from emoreason.model.prompt import emotion_question, sanitize
 from emoreason.perception.observation import Observation
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
+from emoreason.report.judgement import Judged, by_emotion
+from emoreason.report.schema import EmotionReport, Verdict
 from emoreason.scoring.answer import Answer, parse_answer
 
 Status = Literal["answered", "silent", "unparsable", "failed"]
+PROBABLE = 0.5  # from which a head's probability counts as present
 _PAIR = re.compile(r"(\d+) because of (\d+)(?: \(([^()]+)\))?")
 
 
@@ -70,6 +73,11 @@ class Exam:
         """Words alone are judged in writing by whoever can write."""
         return self.suite.input == "words" and self.predictor.writes
 
+    @property
+    def freely(self) -> bool:
+        """The verdict of a judge that does not write is all it answers, so that it stands for the free answer, too."""
+        return self.suite.answer == "free" and self.predictor.writes
+
     def question(self, shown: Shown, task: str, labels: Sequence[str] = (), **slots: str) -> Question:
         """Worded as in training, the wording and the order of labels drawn by the sample's id: the same for every judge."""
         rng = random.Random(f"{self.suite.name}/{shown.sample.id}")
@@ -80,16 +88,47 @@ class Exam:
 
 
 def _emotion(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    if exam.suite.answer == "head":
+        return [_by_head(exam, *pair) for pair in zip(exam.predictor.judge(shown, explain=False), shown, strict=True)]
+    if exam.freely:
+        return _written(exam, shown)
     if exam.in_writing:
         labels = exam.scheme.labels
         chosen = exam.predictor.choose([exam.question(one, "emotion", labels) for one in shown])
         return [_chosen(_merged(p, exam.native), abstained=False) for p in chosen]
-    return [_closed(exam, one) for one in shown]
+    return _closed(exam, shown)
 
 
-def _closed(exam: Exam, shown: Shown) -> Said:
-    told = verdict(exam.predictor, shown)
-    return _chosen(exam.native.probabilities(told.probabilities), told.abstained, told.reason)
+def _closed(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    told = verdicts(exam.predictor, shown)
+    return [_chosen(exam.native.probabilities(one.probabilities), one.abstained, one.reason) for one in told]
+
+
+def _by_head(exam: Exam, judged: Judged, shown: Shown) -> Said:
+    """Of the whole file: what the face of its main person shows to the encoder's head alone, else what its voice does."""
+    found = judged.people.get(judged.clip.person)
+    found = judged.voice if found is None else found
+    if found is None:
+        return Said("silent", reason="neither a face nor a voice that a head could judge")
+    return _chosen(exam.native.probabilities(by_emotion(found)), abstained=False)
+
+
+def _written(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
+    """Whatever label stands in the answer that was written without any constraint; a written label has no confidence."""
+    labels = exam.scheme.labels
+    replies = exam.predictor.reply([exam.question(one, "emotion", labels) for one in shown])
+    return [_label_said(exam.native, parse_answer(text, labels), text) for text in replies]
+
+
+def _label_said(native: Native, answer: Answer, text: str) -> Said:
+    if answer.problem:
+        return Said("unparsable", reason=answer.problem, text=text)
+    label = native.label(answer.emotion)
+    if label is None:
+        said = "unclear" if answer.emotion is None else f"{answer.emotion}, which is not scored here"
+        return Said("silent", reason=f"the answer is {said}", text=text)
+    sure = {name: float(name == label) for name in native.labels}
+    return Said("answered", {"label": label, "confidence": 1.0, "probabilities": sure, "abstained": False}, text=text)
 
 
 def _chosen(p: dict[str, float] | None, abstained: bool, reason: str | None = None) -> Said:
@@ -113,7 +152,17 @@ def _merged(p: dict[str, float], native: Native) -> dict[str, float] | None:
 
 
 def _units(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
-    return [_measured_units(exam, one) for one in shown]
+    """By the trained head where the suite asks for it and the judge has one; else as measured, which is what reports show."""
+    by_head = exam.predictor.units(shown) if exam.suite.answer == "head" else None
+    if by_head is None:
+        return [_measured_units(exam, one) for one in shown]
+    return [_probable_units(exam, found) for found in by_head]
+
+
+def _probable_units(exam: Exam, found: Mapping[str, float] | None) -> Said:
+    if found is None:
+        return Said("silent", reason="no face was found")
+    return Said("answered", {"units": {au: round(found[au], 4) for au in exam.suite.units if au in found}, "bound": PROBABLE})
 
 
 def _measured_units(exam: Exam, shown: Shown) -> Said:
@@ -132,12 +181,12 @@ def _measured_units(exam: Exam, shown: Shown) -> Said:
         found[au] = round(float(np.nanmax(values)), 4) if np.isfinite(values).any() else None
     if all(value is None for value in found.values()):
         return Said("silent", reason="no action unit could be measured on this face")
-    return Said("answered", {"units": found})
+    return Said("answered", {"units": found, "bound": ACTIVE})
 
 
 def _sentiment(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if not exam.in_writing:
-        return [_derived_sentiment(exam, one) for one in shown]
+        return [_derived_sentiment(told) for told in verdicts(exam.predictor, shown)]
     chosen = exam.predictor.choose([exam.question(one, "sentiment", SENTIMENTS) for one in shown])
     return [
         Said("answered", {"label": most_likely(p), "score": round(p["positive"] - p["negative"], 4), "probabilities": p})
@@ -145,8 +194,7 @@ def _sentiment(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     ]
 
 
-def _derived_sentiment(exam: Exam, shown: Shown) -> Said:
-    told = verdict(exam.predictor, shown)
+def _derived_sentiment(told: Verdict) -> Said:
     if told.sentiment is None:
         return Said("silent", reason=told.reason)
     return Said("answered", {"label": told.sentiment, "score": told.valence})
@@ -156,11 +204,10 @@ def _affect(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if exam.in_writing:
         replies = exam.predictor.reply([exam.question(one, "valence_arousal") for one in shown])
         return [_read(text, affect_said(text), lambda pair: {"valence": pair[0], "arousal": pair[1]}) for text in replies]
-    return [_derived_affect(exam, one) for one in shown]
+    return [_derived_affect(told) for told in verdicts(exam.predictor, shown)]
 
 
-def _derived_affect(exam: Exam, shown: Shown) -> Said:
-    told = verdict(exam.predictor, shown)
+def _derived_affect(told: Verdict) -> Said:
     if told.valence is None:
         return Said("silent", reason=told.reason)
     return Said("answered", {"valence": told.valence, "arousal": told.arousal})
@@ -182,42 +229,50 @@ def _open(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
             else Said("answered", {"words": list(answer.open_labels)}, text=text)
             for answer, text in zip(parsed, replies, strict=True)
         ]
-    return [_one_word(exam, one) for one in shown]
+    return [_one_word(told) for told in verdicts(exam.predictor, shown)]
 
 
-def _one_word(exam: Exam, shown: Shown) -> Said:
-    told = verdict(exam.predictor, shown)
+def _one_word(told: Verdict) -> Said:
     words = list(told.open_vocabulary) or [word for word in [most_likely(told.probabilities)] if word]
     return Said("answered", {"words": words}) if words else Said("silent", reason=told.reason)
 
 
 def _reasoning(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
-    return [_explained(exam, one) for one in shown]
+    """The product's explanations; of a model also what it concludes when nothing is forced, and its explanations without the
+    evidence lines, which it could have copied."""
+    told = reports(exam.predictor, shown)
+    if not exam.predictor.writes:
+        return [_explained(exam, *pair) for pair in zip(shown, told, strict=True)]
+    labels = exam.predictor.labels
+    replies = exam.predictor.reply([Question(one, emotion_question(labels), labels) for one in shown])
+    free = [parse_answer(text, labels) for text in replies]
+    if "evidence" in exam.predictor.left_out:
+        return [_explained(exam, *some) for some in zip(shown, told, free, strict=True)]
+    blind = reports(exam.predictor.without("evidence"), shown)
+    return [_explained(exam, *some) for some in zip(shown, told, free, blind, strict=True)]
 
 
-def _explained(exam: Exam, shown: Shown) -> Said:
+def _explained(
+    exam: Exam, shown: Shown, made: EmotionReport, free: Answer | None = None, blind: EmotionReport | None = None
+) -> Said:
     """Held against its own measurements and those of other samples, human codes and a human text: see `explanations`."""
-    made = report(exam.predictor, shown)
     truth = shown.sample.truth
     told = Told(
         id=shown.sample.id,
         text=made.explanation.text,
         observation=shown.observation,
         conclusion=made.verdict.emotion,
-        free=_free(exam, shown),
+        free=free,
         units=truth["units"],
         reference=truth["reference"],
     )
+    found = counts(told, exam.others(shown))
+    if blind is not None:
+        without = counts(replace(told, text=blind.explanation.text, free=None))
+        found |= {f"{metric}{WITHOUT_EVIDENCE}": without[metric] for metric in BLIND}
     label = most_likely(exam.native.probabilities(made.verdict.probabilities))
-    found = {metric: list(pair) for metric, pair in counts(told, exam.others(shown)).items() if pair[1]}
-    return Said("answered", {"label": label, "counts": found}, made.verdict.reason, made.explanation.text)
-
-
-def _free(exam: Exam, shown: Shown) -> Answer | None:
-    """What a model that writes concludes when nothing is forced."""
-    if not exam.predictor.writes:
-        return None
-    return parse_answer(exam.predictor.reply([exam.question(shown, "reasoning", EMOTIONS)])[0], EMOTIONS)
+    kept = {metric: list(pair) for metric, pair in found.items() if pair[1]}
+    return Said("answered", {"label": label, "counts": kept}, made.verdict.reason, made.explanation.text)
 
 
 def _causes(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
@@ -250,7 +305,9 @@ def _hallucination(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if exam.predictor.writes:
         replies = exam.predictor.reply([_probe(exam, one) for one in shown])
         return [_read(text, yes_no(text), lambda yes: {"answer": "yes" if yes else "no"}) for text in replies]
-    return [_agrees(exam, one) for one in shown]
+    asked = [one for one in shown if one.record.probe is None]
+    said = iter(_closed(exam, asked))
+    return [_agrees(one, next(said) if one.record.probe is None else None) for one in shown]
 
 
 def _probe(exam: Exam, shown: Shown) -> Question:
@@ -259,10 +316,9 @@ def _probe(exam: Exam, shown: Shown) -> Question:
     return exam.question(shown, "probe_emotion", other=shown.sample.truth["asked"])
 
 
-def _agrees(exam: Exam, shown: Shown) -> Said:
-    if shown.record.probe is not None:
+def _agrees(shown: Shown, said: Said | None) -> Said:
+    if said is None:
         return Said("silent", reason="a judge that does not write cannot read the set's own questions")
-    said = _closed(exam, shown)
     if said.prediction is None:
         return said
     return Said("answered", {"answer": "yes" if said.prediction["label"] == shown.sample.truth["asked"] else "no"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from emoreason.errors import ConfigError
-from emoreason.evaluation.explanations import METRICS as EXPLANATION_METRICS
+from emoreason.evaluation.explanations import REPORTED
 from emoreason.evaluation.results import Result, Row, read_result
 from emoreason.evaluation.scores import unit_tables
 from emoreason.evaluation.suite import Suite
@@ -15,7 +15,7 @@ from emoreason.instructions.label_tasks import SENTIMENTS
 from emoreason.scoring.metrics.action_units import mean_f1, sample_f1
 from emoreason.scoring.metrics.affect import ccc, farthest
 from emoreason.scoring.metrics.classification import accuracy, confusion, encode, macro_f1, uar, weighted_f1
-from emoreason.scoring.metrics.intervals import Difference, paired_difference
+from emoreason.scoring.metrics.intervals import FEW_GROUPS, Difference, paired_difference
 
 Table = tuple[tuple[np.ndarray, ...], np.ndarray, dict[str, Callable[..., float]]]  # shared columns, answers, metric -> statistic
 _CLASSES = {"war": accuracy, "uar": uar, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
@@ -56,7 +56,8 @@ def compare(a: Path, b: Path, resamples: int = 1000) -> Comparison:
         for metric, statistic in statistics.items()
     }
     names = (_name(first), _name(second))
-    return Comparison(suite.name, *names, len(pairs), differences, tuple(_notes(first, second, len(pairs))))
+    notes = _notes(first, second, len(pairs)) + _few(len(set(grouped or range(len(pairs)))))
+    return Comparison(suite.name, *names, len(pairs), differences, tuple(notes))
 
 
 def _paired(first: Result, second: Result) -> list[tuple[Row, Row]]:
@@ -77,6 +78,10 @@ def _notes(first: Result, second: Result, n: int) -> list[str]:
         if failed := sum(row.status == "failed" for row in result.rows):
             notes.append(f"{failed} samples failed in {result.folder} and count as wrong")
     return notes
+
+
+def _few(drawn: int) -> list[str]:
+    return [f"intervals are drawn from {drawn} groups and too narrow"] if drawn < FEW_GROUPS else []
 
 
 def _name(result: Result) -> str:
@@ -147,8 +152,8 @@ def _micro_f1(counts: np.ndarray) -> float:
 def _reasoning(suite: Suite, labels: tuple[str, ...], rows: Sequence[Row]) -> Table:
     """[N, M, 2] numerators and denominators of every metric."""
     counts = [(row.prediction or {}).get("counts", {"claims_per_text": (0, 1)}) for row in rows]
-    table = np.array([[count.get(metric, (0, 0)) for metric in EXPLANATION_METRICS] for count in counts], dtype=float)
-    used = {metric: place for place, metric in enumerate(EXPLANATION_METRICS) if table[:, place, 1].any()}
+    table = np.array([[count.get(metric, (0, 0)) for metric in REPORTED] for count in counts], dtype=float)
+    used = {metric: place for place, metric in enumerate(REPORTED) if table[:, place, 1].any()}
     return (), table, {metric: _ratio_of(place) for metric, place in used.items()}
 
 

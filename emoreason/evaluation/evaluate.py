@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emoreason.evaluation import results
+from emoreason.evaluation.judge import Judge, judged_scores
 from emoreason.evaluation.page import page
-from emoreason.evaluation.predictors import Predictor
+from emoreason.evaluation.predictors import Predictor, as_asked
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.run import described, run
 from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
@@ -30,6 +31,11 @@ class Evaluated:
     def primary(self) -> Score:
         return self.scores[0]
 
+    def to_dict(self) -> dict:
+        """Plain JSON."""
+        figures = {"status": self.status, "failed": self.failed, "scores": [score.to_dict() for score in self.scores]}
+        return {"suite": self.suite.name, "folder": str(self.folder), **figures}
+
 
 def evaluate(
     suite: Suite,
@@ -41,16 +47,21 @@ def evaluate(
     limit: int | None = None,
     restart: bool = False,
     progress: Progress | None = None,
+    judge: Judge | None = None,
 ) -> Evaluated:
-    """Ask, score and write `out`/<suite>/: run.json, samples.jsonl, scores.json, report.html, worst/.
+    """Ask, score and write `out`/<suite>/: run.json, samples.jsonl, scores.json, report.html, worst/. `judge`: a language model
+    that compares explanations with human ones.
 
     Raises ConfigError for a suite without samples and for a folder that holds another run; see `run` for what else.
     """
+    predictor = as_asked(predictor, suite)
     samples = load_samples(suite, path, folders, limit, progress)
     folder = out / suite.name
     rows = run(samples, predictor, folder, store, limit, restart, progress)
     scored = scoring(suite, samples.native.labels, samples.wheels)
     scores = scored.scores(rows)
+    if judge is not None and suite.kind == "reasoning":
+        scores += judged_scores(judge, rows, scored.protocol(rows))
     folds = by_fold(scored, rows)
     results.write_json(folder / results.SCORES, summary(suite, rows, scores, folds))
     _write_page(samples, predictor, scored, rows, scores, folds, folder, store, limit)

@@ -30,7 +30,7 @@ from emoreason.scoring.vocabulary import PHRASES
 
 Counts = dict[str, tuple[float, float]]  # metric id -> numerator, denominator of one text
 
-UNITS = {"claims_per_text": "claims"}
+UNITS = {"claims_per_text": "claims", "claims_per_text_without_evidence": "claims"}
 TOP = 6  # strong cues that a good text should mention, as in report.claims.coverage
 OTHERS = 4  # other clips that a text is held against
 _STOP_WORDS = frozenset("a an and as at be by for from go in into it of on or that the their to up with".split())
@@ -48,10 +48,15 @@ METRICS = {
     "au_f1_human": "F1 of the two, over all units and texts",
     "au_denials_human": "share of denied, human-coded action units that the human coder did not see",
     "conclusion_agreement": "the freely written conclusion is the stated verdict; unreadable counts as no",
-    "free_unreadable": "share of freely written answers that cannot be read",
+    "free_parsed": "share of freely written answers that can be read",
     "clue_word_f1": "overlap of words for facial and vocal cues with a human text (a proxy; not the judged EMER score)",
     "clue_cue_f1": "overlap of the cues stated, read by the grammar, with those of a human text (a proxy, too)",
 }
+WITHOUT_EVIDENCE = "_without_evidence"  # the same of what a model writes when its prompt has no evidence lines to copy
+BLIND = (
+    "claims_per_text", "supported_rate", "contradicted_rate", "chosen_cue_f1", "au_precision_human", "au_recall_human",
+)  # fmt: skip
+REPORTED = METRICS | {f"{name}{WITHOUT_EVIDENCE}": f"without evidence lines: {METRICS[name]}" for name in BLIND}
 
 
 @dataclass(frozen=True)
@@ -179,10 +184,10 @@ def _coded(statements: Sequence[Statement], units: Mapping[str, bool]) -> Counts
 
 def _concluded(told: Told) -> Counts:
     if told.free is None:
-        return {"conclusion_agreement": (0, 0), "free_unreadable": (0, 0)}
-    unreadable = told.free.problem is not None
-    agrees = not unreadable and told.free.emotion == told.conclusion
-    return {"conclusion_agreement": (agrees, 1), "free_unreadable": (unreadable, 1)}
+        return {"conclusion_agreement": (0, 0), "free_parsed": (0, 0)}
+    parsed = told.free.problem is None
+    agrees = parsed and told.free.emotion == told.conclusion
+    return {"conclusion_agreement": (agrees, 1), "free_parsed": (parsed, 1)}
 
 
 def _overlap(text: str, reference: str | None) -> Counts:

@@ -1,10 +1,10 @@
 """Kinds of suites: what the truth of a record is. What a judge says about it is in `answers`, how both compare in `scores`.
 
 emotion            {label}                       one label of the set, in its own words
-action_units       {units: {AU04: true, ...}}    those that somebody coded
+action_units       {units: {AU04: true, ...}, intensities: {AU04: 0.4}}    those that somebody coded, and graded
 sentiment          {label, score}                either may be None
 valence_arousal    {valence, arousal}
-open_vocabulary    {words}
+open_vocabulary    {words}                       with `metrics: [hit]` the one word of the record's label
 reasoning          {label, units, reference}     each may be None or empty: explanations are held against measurements
 causes             {pairs: [[effect, cause, emotion], ...]}      utterances counted from 1
 hallucination      {answer, asked, pair}         the set's own, or two per record: for its label and another
@@ -53,7 +53,10 @@ def _label(suite: Suite, record: Record, native: Native) -> str | None:
 
 def _units(suite: Suite, record: Record, native: Native) -> tuple[str | None, Truths]:
     coded = {unit.au: unit.present for unit in record.action_units if unit.au in suite.units}
-    return (None, [("", {"units": coded})]) if coded else ("without coded action units", [])
+    if not coded:
+        return "without coded action units", []
+    graded = {unit.au: unit.intensity for unit in record.action_units if unit.au in coded and unit.intensity is not None}
+    return None, [("", {"units": coded} | ({"intensities": graded} if graded else {}))]
 
 
 def _sentiment(suite: Suite, record: Record, native: Native) -> tuple[str | None, Truths]:
@@ -69,6 +72,9 @@ def _affect(suite: Suite, record: Record, native: Native) -> tuple[str | None, T
 
 
 def _open(suite: Suite, record: Record, native: Native) -> tuple[str | None, Truths]:
+    if "hit" in suite.metrics:
+        label = _label(suite, record, native)
+        return (None, [("", {"words": [label]})]) if label else (UNLABELLED, [])
     return (None, [("", {"words": list(record.open_labels)})]) if record.open_labels else ("without open labels", [])
 
 

@@ -4,10 +4,10 @@ Of media the verdict is the product's own (`ModelJudge`: label scores fused with
 text is wanted only one token of it is written. Questions are asked as in training: one turn, the whole reply read as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -21,11 +21,33 @@ from emoreason.instructions.conversation import segment_of
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.model import verdict
 from emoreason.model.config import FaceConfig
-from emoreason.model.segment_input import SegmentInput
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.segment_input import Modality, SegmentInput
+from emoreason.perception.people import main_person
 from emoreason.report.judgement import Judged
 from emoreason.report.schema import Verdict
 
 MOST_TOKENS = 160  # of a written answer, its fields included
+UNITS_HEAD = "action_units"
+
+
+class Intervening:
+    """A processor that hands on what another one prepares, changed. Everything else is the other one's."""
+
+    def __init__(self, inner: EmoReasonProcessor, change: Callable[[SegmentInput], SegmentInput | None]):
+        self.inner, self.change, self.applied = inner, change, False
+
+    def prepare(self, *arguments: Any, **named: Any) -> SegmentInput:
+        given = self.inner.prepare(*arguments, **named)
+        changed = self.change(given)
+        self.applied |= changed is not None
+        return given if changed is None else changed
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.inner(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 class ModelPredictor:
@@ -33,8 +55,9 @@ class ModelPredictor:
 
     writes, batch = True, 8
 
-    def __init__(self, judge: ModelJudge):
-        self.name, self.explained = judge.name, judge
+    def __init__(self, judge: ModelJudge, left_out: tuple[str, ...] = ()):
+        self.name, self.explained, self.left_out = judge.name, judge, left_out
+        self.labels = tuple(judge.labels)
         self.verdicts = copy(judge)
         self.verdicts.settings = replace(judge.settings, most_tokens=1)
 
@@ -52,8 +75,34 @@ class ModelPredictor:
         weights = {"weights_sha256": judge.weights_sha256, "config": config, "path": judge.path}
         return {"name": self.name, "revision": judge.revision} | weights
 
-    def judge(self, shown: Shown, explain: bool) -> Judged:
-        return (self.explained if explain else self.verdicts)(shown.observation, shown.clip)
+    def without(self, part: str) -> "ModelPredictor":
+        """To run a whole suite so and compare: what explanations lose without the evidence lines was copied. Its name says so, so
+        that results are not mixed. Raises ConfigError for a part that prompts do not have."""
+        if part not in get_args(Modality):
+            raise ConfigError(f"a prompt has no part '{part}'; known: {', '.join(get_args(Modality))}")
+        judge = copy(self.explained)
+        judge.processor = Intervening(judge.processor, lambda own: own.without(part))
+        judge.name = f"{judge.name} without {part}"
+        return ModelPredictor(judge, (*self.left_out, part))
+
+    def judge(self, shown: Sequence[Shown], explain: bool) -> list[Judged]:
+        judge = self.explained if explain else self.verdicts
+        return judge.many([(one.observation, one.clip) for one in shown])
+
+    @torch.no_grad()
+    def units(self, shown: Sequence[Shown]) -> list[dict[str, float] | None] | None:
+        """The largest probability over the frames of the record's person, else of the main one."""
+        model, processor = self.explained.model, self.explained.processor
+        if model is None or UNITS_HEAD not in model.heads:
+            return None
+        given = [self._input(Question(one, "")) for one in shown]
+        face = processor(given)["face"]
+        if face is None:
+            return [None] * len(shown)
+        seen, _ = model.encode(face.to(model.device), None)
+        chances = model.head_logits(seen, None)[UNITS_HEAD].sigmoid().cpu().numpy()  # [B, P, T, K]
+        labels = model.heads[UNITS_HEAD].spec.labels
+        return [_largest(labels, chances[b], one, own) for b, (one, own) in enumerate(zip(shown, given, strict=True))]
 
     def read(self, text: str) -> Verdict:
         raise ConfigError(f"'{self.name}' judges words in writing: `choose` among labels instead")
@@ -83,6 +132,17 @@ class ModelPredictor:
             return words_input(question.text, judge.processor.config.face_config)
         segment = segment_of(shown.record, shown.observation)
         return judge.processor.prepare(shown.observation, segment, shown.clip, question.text, judge.scenes)
+
+
+def _largest(labels: Sequence[str], chances: np.ndarray, shown: Shown, given: SegmentInput) -> dict[str, float] | None:
+    """chances [P, T, K], possibly padded."""
+    main = main_person(shown.observation, segment_of(shown.record, shown.observation))
+    name = shown.record.person or (main and main.person)
+    if name not in given.persons:
+        return None
+    row = given.persons.index(name)
+    frames = np.flatnonzero(given.frame_mask[row])
+    return dict(zip(labels, chances[row, frames].max(axis=0).tolist(), strict=True)) if len(frames) else None
 
 
 def words_input(question: str, face: FaceConfig) -> SegmentInput:

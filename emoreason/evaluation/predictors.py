@@ -11,7 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from emoreason import __version__
+from emoreason.errors import ConfigError
 from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.suite import Suite
+from emoreason.labels.emotions import EMOTIONS
 from emoreason.report import affect, composer
 from emoreason.report.assemble import assemble
 from emoreason.report.judgement import Judged, Judgement
@@ -31,17 +34,26 @@ class Predictor(Protocol):
     """`identity` goes into the result folder: samples of another identity are never mixed with these.
 
     writes: whether `choose` and `reply` can be called; a judge that cannot write answers questions by its verdict alone.
+    labels: among which its verdict chooses. left_out: parts of its prompt that it is never shown.
     """
 
     name: str
     writes: bool
     batch: int
+    labels: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     @property
     def identity(self) -> dict[str, Any]: ...
 
-    def judge(self, shown: Shown, explain: bool) -> Judged:
-        """`explain=False`: the verdict is the same, its text may be missing."""
+    def judge(self, shown: Sequence[Shown], explain: bool) -> list[Judged]:
+        """`explain=False`: the verdicts are the same, their texts may be missing."""
+
+    def units(self, shown: Sequence[Shown]) -> list[dict[str, float] | None] | None:
+        """Probability of each action unit by a trained head, None without a face; None instead of a list without such a head."""
+
+    def without(self, part: str) -> "Predictor":
+        """The same judge, never shown this part of its prompt. Raises ConfigError where it has no prompt."""
 
     def read(self, text: str) -> Verdict:
         """What words alone show. Only of judges that do not write."""
@@ -57,13 +69,20 @@ class Composer:
     """The deterministic judge without weights."""
 
     name, writes, batch = composer.NAME, False, 16
+    labels, left_out = EMOTIONS, ()
 
     @property
     def identity(self) -> dict[str, Any]:
         return {"name": self.name, "revision": __version__}
 
-    def judge(self, shown: Shown, explain: bool) -> Judged:
-        return composer.judge(shown.observation)
+    def judge(self, shown: Sequence[Shown], explain: bool) -> list[Judged]:
+        return [composer.judge(one.observation) for one in shown]
+
+    def units(self, shown: Sequence[Shown]) -> None:
+        return None
+
+    def without(self, part: str) -> "Composer":
+        raise ConfigError(f"'{self.name}' reads no prompt, so there is no {part} to leave out; name a model")
 
     def read(self, text: str) -> Verdict:
         """By its list of words, where it has any of them; else nothing is said, least of all "neutral"."""
@@ -79,11 +98,13 @@ class Composer:
         raise NotImplementedError("the composer does not write answers: ask `writes` first")
 
 
-def verdict(predictor: Predictor, shown: Shown) -> Verdict:
-    """Of the seconds that the record is about, or of its words where there is nothing else."""
-    if shown.observation is None:
-        return predictor.read(shown.text)
-    judged = predictor.judge(shown, explain=False)
+def verdicts(predictor: Predictor, shown: Sequence[Shown]) -> list[Verdict]:
+    """Of the seconds that each record is about, or of its words where there is nothing else."""
+    judged = iter(predictor.judge([one for one in shown if one.observation is not None], explain=False))
+    return [predictor.read(one.text) if one.observation is None else _verdict(next(judged), one) for one in shown]
+
+
+def _verdict(judged: Judged, shown: Shown) -> Verdict:
     return judged.clip.verdict() if shown.record.span is None else within(judged, shown).verdict()
 
 
@@ -101,10 +122,16 @@ def within(judged: Judged, shown: Shown) -> Judgement:
     return Judgement(span.start_s, span.end_s, p, emotion, reason, judged.clip.person, judged.clip.text)
 
 
-def report(predictor: Predictor, shown: Shown) -> EmotionReport:
-    """The whole report of one sample, claims checked, as `EmotionReasoner` makes it."""
+def reports(predictor: Predictor, shown: Sequence[Shown]) -> list[EmotionReport]:
+    """The whole report of each sample, claims checked, as `EmotionReasoner` makes it."""
     known = {key: value for key, value in predictor.identity.items() if key in ModelInfo.model_fields}
-    return assemble(shown.observation, predictor.judge(shown, explain=True), ModelInfo(**known), {})
+    judged = predictor.judge(shown, explain=True)
+    return [assemble(one.observation, told, ModelInfo(**known), {}) for one, told in zip(shown, judged, strict=True)]
+
+
+def as_asked(predictor: Predictor, suite: Suite) -> Predictor:
+    """Without the part of the prompt that the suite leaves out, where the judge has a prompt at all."""
+    return predictor.without(suite.without) if suite.without and predictor.writes else predictor
 
 
 def load_predictor(model: str) -> Predictor:

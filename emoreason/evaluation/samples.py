@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +93,8 @@ def load_samples(
         if reason is not None:
             left_out[reason] += 1
         samples += [Sample(record.id + tail, record.group, fold_of.get(record.id), record, truth) for tail, truth in truths]
+    whole, samples = len(samples), _spread(samples, suite.subset.most)
+    left_out["beyond the samples that the suite takes"] = whole - len(samples)
     if not samples:
         why = "; ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none in this split"
         raise ConfigError(f"suite '{suite.name}': no sample is left of {len(records)} records in {root} ({why})")
@@ -153,7 +155,7 @@ def _without_duplicates(
     return kept
 
 
-def _spread(samples: list[Sample], limit: int | None) -> tuple[Sample, ...]:
+def _spread(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:
     """Samples of `limit` records; those of one record stay together."""
     records = list(dict.fromkeys(sample.record.id for sample in samples))
     if limit is None or limit >= len(records):

@@ -4,14 +4,15 @@ Every sample counts. What is silent, unparsable or failed has no answer and is w
 those are stands beside each score. A class without a sample has no recall and is left out of the mean, as its part (None) tells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from emoreason.errors import ConfigError
-from emoreason.evaluation.explanations import METRICS as EXPLANATION_METRICS
+from emoreason.evaluation.explanations import REPORTED, UNITS
+from emoreason.evaluation.families import of_family
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.suite import Suite
 from emoreason.instructions.label_tasks import SENTIMENTS
@@ -39,7 +40,12 @@ class Scoring:
 
     def scores(self, rows: Sequence[Row]) -> list[Score]:
         """The suite's primary metric first. Raises ConfigError where the suite names a metric that its kind does not have."""
-        found = _OF[self.suite.kind](self, rows, self.protocol(rows))
+        protocol = self.protocol(rows)
+        found = _OF[self.suite.kind](self, rows, protocol)
+        for family in self.suite.metrics:
+            more = of_family(family, rows, protocol, self.labels, self.tables, self.suite.units)
+            known = {score.metric for score in found}
+            found += [score for score in more if score.metric not in known]
         first = [score for score in found if score.metric == self.suite.primary]
         if not first:
             known = ", ".join(score.metric for score in found)
@@ -49,12 +55,13 @@ class Scoring:
     def protocol(self, rows: Sequence[Row]) -> Protocol:
         """Intervals draw whole groups where a group has more than one sample, and there are several groups."""
         groups = [row.group for row in rows]
-        grouped = 1 < len(set(groups)) < len(groups)
+        grouped, single = 1 < len(set(groups)) < len(groups), len(set(groups)) == 1 < len(groups)
         return Protocol(
             name=f"{self.suite.recipe}/{self.suite.split or 'folds'}/{self.suite.name}",
             groups=groups if grouped else None,
             failures=failures(rows),
             resamples=self.resamples,
+            note="all samples are of one group: the interval says nothing about others" if single else "",
         )
 
 
@@ -87,7 +94,10 @@ def _said(row: Row, key: str):
 def _emotion(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
     truth = [row.truth["label"] for row in rows]
     said = [_said(row, "label") for row in rows]
-    return classification_scores(truth, said, scoring.labels, protocol) + _calibration(scoring, rows, protocol) + [
+    named = classification_scores(truth, said, scoring.labels, protocol)
+    if scoring.suite.answer == "free":
+        return named  # a written label has no confidence
+    return named + _calibration(scoring, rows, protocol) + [
         _selective("coverage", rows, protocol), _selective("selective_accuracy", rows, protocol),
     ]  # fmt: skip
 
@@ -125,12 +135,16 @@ def _units(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[Sc
 
 
 def unit_tables(suite: Suite, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-    """[N, A] truth and answers, 1 present, 0 absent, NaN not coded or not answered; present from ACTIVE on."""
+    """[N, A] truth and answers, 1 present, 0 absent, NaN not coded or not answered."""
     coded = [row.truth["units"] for row in rows]
     truth = present([{au for au, on in units.items() if on} for units in coded], suite.units, coded)
-    found = [_said(row, "units") for row in rows]
-    said = present([units and {au for au, x in units.items() if (x or 0) >= ACTIVE} for units in found], suite.units)
-    return truth, said
+    return truth, present([named_units(row.prediction) for row in rows], suite.units)
+
+
+def named_units(prediction: Mapping | None) -> set[str] | None:
+    """Those at or above the answer's own bound, "slight" where it has none; None without an answer."""
+    bound = (prediction or {}).get("bound", ACTIVE)
+    return prediction and {au for au, x in prediction["units"].items() if (x or 0) >= bound}
 
 
 def _sentiment(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
@@ -166,14 +180,22 @@ def _open(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[Sco
 
 
 def _reasoning(scoring: Scoring, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
-    """Sum of each metric's numerators over that of its denominators, see `explanations`; a lost sample is a text of no claim."""
+    return told_scores(rows, protocol)
+
+
+def told_scores(rows: Sequence[Row], protocol: Protocol) -> list[Score]:
+    """Of explanations: sum of each metric's numerators over that of its denominators, see `explanations`; parts: the latter sum.
+
+    A lost sample is a text of no claim.
+    """
+    lost = sum(row.prediction is None for row in rows)
     counts = [_said(row, "counts") or {"claims_per_text": (0, 1)} for row in rows]
     found = []
-    for metric in EXPLANATION_METRICS:
+    for metric in REPORTED:
         pairs = np.array([count.get(metric, (0, 0)) for count in counts], dtype=float)  # [N, 2]
         if pairs[:, 1].any():
-            unit = "claims" if metric == "claims_per_text" else "ratio"
-            found.append(measure(metric, _ratio_of_sums, (pairs,), protocol, unit, sum(row.prediction is None for row in rows)))
+            unit, parts = UNITS.get(metric, "ratio"), {"of": pairs[:, 1].sum()}
+            found.append(measure(metric, _ratio_of_sums, (pairs,), protocol, unit, lost, parts))
     return found
 
 

@@ -19,6 +19,12 @@ Kind = Literal[
     "emotion", "action_units", "sentiment", "valence_arousal", "open_vocabulary", "reasoning", "causes", "hallucination"
 ]
 
+Family = Literal["mosi", "polarity", "micro_expressions", "intensity", "hit", "rege"]
+KIND_OF: dict[Family, Kind] = {
+    "mosi": "sentiment", "polarity": "sentiment", "micro_expressions": "emotion", "intensity": "action_units",
+    "hit": "open_vocabulary", "rege": "reasoning",
+}  # fmt: skip
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,13 +35,14 @@ class Subset(Strict):
 
     `labels`: only records whose one label is among them. `majority`: of crowd votes only what reached the recipe's majority,
     not merely the most votes. `duplicates: drop` leaves out what is byte for byte in another split, too. `least_words` leaves
-    out shorter texts.
+    out shorter texts. `most`: so many records, evenly spread, where all of them would only take hours more.
     """
 
     labels: list[str] | None = None
     majority: bool = False
     duplicates: Literal["keep", "drop"] = "keep"
     least_words: int = Field(0, ge=0)
+    most: int | None = Field(None, ge=1)
 
 
 class Joined(Strict):
@@ -53,7 +60,10 @@ class Suite(Strict):
     `folds`: a file of lists of ids beside the suite; they replace the split and the figures are given per fold, too.
     `words: false`: speech is not transcribed, even where the recipe has no transcript. `input: words` shows the judge text
     alone: `text` says which. `merge`: native labels that are counted as another one (RAVDESS's calm as neutral). `units`: the
-    action units scored. `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench.
+    action units scored. `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench. `answer`: whose answer
+    counts: the product's `verdict`, what the model writes when nothing is constrained (`free`), or the trained `head` of the face
+    or voice encoder alone; a judge without it gives its verdict. `without`: a part that a model's prompt is never given.
+    `metrics`: those of certain benchmarks beside those of the kind, see `families`.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -70,6 +80,9 @@ class Suite(Strict):
     merge: dict[str, str] = {}
     units: list[str] = []
     wheels: str | None = None
+    answer: Literal["verdict", "free", "head"] = "verdict"
+    without: Literal["face", "voice", "evidence"] | None = None
+    metrics: list[Family] = []
     primary: str
     protocol: str
 
@@ -83,6 +96,12 @@ class Suite(Strict):
             raise ValueError(f"'{unknown[0]}' is no action unit that is measured; write e.g. AU04")
         if self.input == "words" and self.kind in ("action_units", "reasoning"):
             raise ValueError(f"kind '{self.kind}' needs pictures or sound, not words alone")
+        if foreign := [family for family in self.metrics if KIND_OF[family] != self.kind]:
+            raise ValueError(f"metrics '{foreign[0]}' are for kind '{KIND_OF[foreign[0]]}', not for '{self.kind}'")
+        if self.answer == "head" and (self.kind not in ("emotion", "action_units") or self.input == "words"):
+            raise ValueError("`answer: head` is for emotions and action units of pictures or sound")
+        if self.answer == "free" and self.kind != "emotion":
+            raise ValueError("`answer: free` is for kind 'emotion'; the other written answers are free as they are")
         return self
 
 

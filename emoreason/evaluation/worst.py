@@ -9,12 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from emoreason.errors import EmoReasonError
-from emoreason.evaluation.predictors import Predictor, report
+from emoreason.evaluation.predictors import Predictor, reports
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.samples import Samples
+from emoreason.evaluation.scores import named_units
 from emoreason.evaluation.shown import Shown, show
 from emoreason.evaluation.suite import Suite
-from emoreason.labels.action_units import ACTIVE
 from emoreason.media import Clip
 
 MOST = 12
@@ -60,7 +60,7 @@ def look(rows: Sequence[Row], samples: Samples, predictor: Predictor, folder: Pa
 
 
 def _page(predictor: Predictor, shown: Shown, folder: Path) -> str:
-    (written,) = report(predictor, shown).save(folder / FOLDER, formats=["html"])
+    (written,) = reports(predictor, [shown])[0].save(folder / FOLDER, formats=["html"])
     return written.relative_to(folder).as_posix()
 
 
@@ -93,7 +93,8 @@ def _label(truth: dict, said: dict) -> float:
 
 
 def _units(truth: dict, said: dict) -> float:
-    return sum(((said["units"].get(au) or 0) >= ACTIVE) != on for au, on in truth["units"].items())
+    named = named_units(said)
+    return sum((au in named) != on for au, on in truth["units"].items())
 
 
 def _sentiment(truth: dict, said: dict) -> float:

@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from evaluation.made import SENTENCES, face_suite, labels_of, samples_of, shown, write_suite
 from inference.toys import make_judge, noise_clip, observed
 
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.model_predictor import ModelPredictor
-from emoreason.evaluation.predictors import Composer, Question, verdict
+from emoreason.evaluation.predictors import Composer, Question, verdicts
 from emoreason.evaluation.run import run
 from emoreason.evaluation.shown import Shown
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Span
+from emoreason.labels.action_units import ACTION_UNITS
+from emoreason.perception.segments import Segment
 
 SMILE = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU06": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
 FROWN = ({"au": {"AU04": [(1.0, 3.0, 9.0, 0.9, "both")], "AU07": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
@@ -41,7 +44,7 @@ def test_the_span_of_a_record_is_what_counts():
     long = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU04": [(21.0, 24.0, 29.0, 0.9, "both")]}},)
     one = shown("a", {}, people=long, duration_s=30.0, cuts_s=(10.0, 20.0))
     late = one.record.model_copy(update={"span": Span(start_s=20.0, end_s=30.0)})
-    whole, end = verdict(Composer(), one), verdict(Composer(), Shown(one.sample, late, one.observation, None))
+    whole, end = verdicts(Composer(), [one, Shown(one.sample, late, one.observation, None)])
     assert end.probabilities["anger"] > whole.probabilities["anger"]
     assert end.probabilities["happiness"] < whole.probabilities["happiness"]
 
@@ -75,6 +78,14 @@ def test_explanations_are_held_against_codes_and_other_clips():
     counts = said.prediction["counts"]
     assert said.prediction["label"] == "joy" and "AU12" in said.text or "smile" in said.text
     assert counts["au_recall_human"] == [1, 1] and counts["specificity"] == [1, 1] and counts["claims_per_text"][0] >= 1
+
+
+def test_the_head_alone_is_what_the_face_shows():
+    seen = shown("a", {"label": "joy"}, people=SMILE)
+    nobody = shown("b", {"label": "joy"}, people=())
+    said = exam(answer="head").answers([seen, nobody])
+    assert said[0].prediction["label"] == "joy" and not said[0].prediction["abstained"]
+    assert said[1].status == "silent" and "neither a face nor a voice" in said[1].reason
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +149,52 @@ def test_what_a_judge_writes_is_read_strictly(kind, text, prediction):
     assert said.prediction == prediction and said.status == ("answered" if prediction else "unparsable") and said.text == text
 
 
+@pytest.mark.parametrize(
+    ("text", "status", "label"),
+    [
+        ("It is calm. <answer>emotion=calm</answer>", "answered", "neutral"),  # counted together by this suite
+        ("<answer>emotion=joy</answer>", "answered", "joy"),
+        ("<answer>emotion=unclear</answer>", "silent", None),
+        ("<answer>emotion=bliss</answer>", "unparsable", None),
+        ("Joy.", "unparsable", None),
+    ],
+)
+def test_a_free_answer_is_what_the_model_wrote(text, status, label):
+    (said,) = exam(predictor=Writing(text), answer="free").answers([shown("a", {"label": "joy"}, people=SMILE)])
+    assert said.status == status and said.text == text and (said.prediction or {}).get("label") == label
+
+
+def test_who_does_not_write_gives_the_verdict_for_a_free_answer():
+    one = shown("a", {"label": "joy"}, people=SMILE)
+    assert exam(answer="free").answers([one]) == exam().answers([one])
+
+
+class Explaining(Writing):
+    """Explains as the composer does; without the evidence lines it has nothing to say."""
+
+    def judge(self, shown, explain):
+        told = super().judge(shown, explain)
+        return [replace(one, clip=replace(one.clip, text="Nobody knows.")) for one in told] if self.left_out else told
+
+    def without(self, part):
+        blind = Explaining(*self.texts)
+        blind.left_out = (part,)
+        return blind
+
+
+def test_explanations_of_a_model_are_measured_without_its_evidence_lines_too():
+    one = shown("a", {"units": {"AU12": True}, "reference": None, "label": "joy"}, people=SMILE)
+    judge = Explaining("Something. <answer>emotion=happiness</answer>")
+    (said,) = exam("reasoning", judge).answers([one])
+    counts = said.prediction["counts"]
+    assert counts["supported_rate"][0] > 0 and counts["au_recall_human"] == [1, 1]
+    assert counts["claims_per_text_without_evidence"] == [0, 1] and counts["au_recall_human_without_evidence"] == [0, 1]
+    assert counts["free_parsed"] == [True, 1] and counts["conclusion_agreement"] == [True, 1]
+    (blind,) = exam("reasoning", judge.without("evidence")).answers([one])
+    assert blind.prediction["counts"]["claims_per_text"] == [0, 1]
+    assert not any(name.endswith("_without_evidence") for name in blind.prediction["counts"])
+
+
 def test_a_model_replies_to_every_question(toy, tmp_path):
     samples = samples_of(write_suite(tmp_path, kind="hallucination", primary="hallucination_overall"))
     rows = run(samples, toy, tmp_path / "out", tmp_path)
@@ -165,7 +222,37 @@ def test_a_model_judges_media_as_the_product_does(toy, tmp_path):
     clip = noise_clip(tmp_path)
     seen = shown("a", {"label": "joy"})
     one = Shown(seen.sample, seen.record, observed(clip), clip)
-    told = verdict(toy, one)
+    (told,) = verdicts(toy, [one])
     product = toy.explained(one.observation, clip).clip.verdict()
     assert told.probabilities == pytest.approx(product.probabilities, abs=1e-4) and told.emotion == product.emotion
     assert len(toy.reply([Question(one, "Which emotion is shown?")])) == 1
+
+
+def by_head(toy, one):
+    """The largest probability over the frames of the only face, from the logits that the engine hands out."""
+    judge = toy.explained
+    given = judge.processor.prepare(one.observation, Segment(0.0, 30.0), one.clip, "?")
+    logits = judge.engine.read(judge.processor([given])).heads["action_units"][0, 0]  # [T, K]
+    largest = logits[torch.from_numpy(given.frame_mask[0])].sigmoid().amax(0)
+    return {au: float(largest[list(ACTION_UNITS).index(au)]) for au in ("AU04", "AU12")}
+
+
+def test_units_by_the_head_of_a_model(toy, tmp_path):
+    clip = noise_clip(tmp_path)
+    seen, nobody = shown("a", {}), shown("b", {})
+    pair = [Shown(seen.sample, seen.record, observed(clip), clip), Shown(nobody.sample, nobody.record, observed(clip, ()), clip)]
+    said = exam("action_units", toy, units=["AU04", "AU12"], answer="head").answers(pair)
+    assert said[0].prediction["units"].keys() == {"AU04", "AU12"} and said[0].prediction["bound"] == 0.5
+    assert said[0].prediction["units"] == pytest.approx(by_head(toy, pair[0]), abs=1e-3)
+    assert said[1].status == "silent" and said[1].reason == "no face was found"
+    measured = exam("action_units", toy, units=["AU04", "AU12"]).answers(pair[:1])
+    assert measured[0].prediction["units"]["AU12"] == pytest.approx(0.9, abs=0.02) and measured[0].prediction["bound"] == 0.25
+
+
+def test_several_clips_are_judged_together_as_alone(toy, tmp_path):
+    clip = noise_clip(tmp_path)
+    seen = [Shown(one.sample, one.record, observed(clip, people), clip)
+            for one, people in ((shown("a", {}), SMILE), (shown("b", {}), FROWN))]  # fmt: skip
+    together, alone = verdicts(toy, seen), [verdicts(toy, [one])[0] for one in seen]
+    for a, b in zip(together, alone, strict=True):
+        assert a.probabilities == pytest.approx(b.probabilities, abs=2e-3)

@@ -15,6 +15,7 @@ from model.samples import segment
 from observations import make_observation
 
 from emoreason.cli import audit as cli
+from emoreason.cli.suites import Asked
 from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits import KINDS, audit, degradation, injection, modality, subgroups
@@ -40,7 +41,7 @@ SUITE = Suite(name="toy", title="Toy", kind="emotion", recipe="toy", split="test
 class Looker:
     """A judge that looks at one thing only; what it cannot see it has no answer for."""
 
-    name, writes, batch = "looker", False, 1
+    name, writes, batch, left_out = "looker", False, 1, ()
 
     def __init__(self, look):
         self.look = look
@@ -50,6 +51,9 @@ class Looker:
         return {"name": self.name}
 
     def judge(self, shown, explain):
+        return [self._judged(one) for one in shown]
+
+    def _judged(self, shown):
         emotion = self.look(shown.observation)
         p = None if emotion is None else np.array([float(emotion == one) for one in EMOTIONS])
         clip = Judgement(0.0, 1.0, p, emotion, None if emotion else "not there", None, "")
@@ -102,6 +106,14 @@ def test_the_modality_that_a_judge_looks_at_is_found(what, look):
     assert swapped.worse.value == -1.0 and swapped.worse.interval == (-1.0, -1.0) and swapped.n == 4
     if what != "words":  # who hears nothing here still says something
         assert found[f"{what}_drop"].accuracy == 0.0 and found[f"{what}_drop"].moved is None
+
+
+def test_without_what_it_looks_at_a_judge_has_no_answer():
+    plan = modality.drops(exam(Looker(by_face)), CLIPS)
+    rows = [row for one in CLIPS for row in trials(exam(Looker(by_face)), plan, one, [])]
+    found = {one.condition.name: one.worse for one in outcomes(plan.conditions, rows, LABELS)}
+    assert found.keys() == {"face_drop", "voice_drop", "words_drop"}
+    assert found["face_drop"].interval == (-1.0, -1.0) and found["voice_drop"].value == found["words_drop"].value == 0.0
 
 
 def test_what_is_not_there_is_not_changed():
@@ -190,10 +202,23 @@ def test_a_model_is_changed_at_its_input(model):
 
 def test_a_model_that_is_never_shown_its_evidence(model):
     predictor, (one, _) = model
-    blind = modality.without(predictor, "evidence")
-    before, now = (judge.judge(one, explain=False).clip.probabilities for judge in (predictor, blind))
+    blind = predictor.without("evidence")
+    before, now = (judge.judge([one], explain=False)[0].clip.probabilities for judge in (predictor, blind))
     assert not np.allclose(before, now)
-    assert blind.identity != predictor.identity and blind.name == "toy without evidence"
+    assert blind.identity != predictor.identity and blind.name == "toy without evidence" and blind.left_out == ("evidence",)
+    with pytest.raises(ConfigError, match="no part 'hands'"):
+        predictor.without("hands")
+    with pytest.raises(ConfigError, match="reads no prompt"):
+        Composer().without("evidence")
+
+
+def test_ablations_are_the_changes_that_take_something_away(model):
+    predictor, pair = model
+    plan = modality.drops(exam(predictor), pair)
+    names = [condition.name for condition in plan.conditions]
+    assert {"face_drop", "geometry_drop", "voice_drop", "evidence_drop", "soft_drop"} <= set(names)
+    assert all(name.endswith("_drop") for name in names) and len(names) < len(modality.INPUTS)
+    assert [condition.name for condition, _ in plan.changes(pair[0])] == names
 
 
 def test_words_cannot_write_control_tokens_into_a_prompt(model):
@@ -347,12 +372,13 @@ def test_the_command_runs_audits_and_names_what_it_knows(suite, tmp_path, capsys
     monkeypatch.setenv("EMOREASON_DATA", str(tmp_path))
     name = str(tmp_path / "suite.yaml")
     assert cli.KINDS == KINDS
-    rc = cli.run_audits("injection,modality", [name], "composer", {}, tmp_path / "out", store=tmp_path, as_json=True, quiet=True)
+    asked = Asked([name], {}, tmp_path / "out", store=tmp_path, as_json=True, quiet=True)
+    rc = cli.run_audits(asked, "injection,modality")
     told = capsys.readouterr()
     assert rc == 2 and "words alone" in told.err
     assert json.loads(told.out)["audit"] == "injection"
     with pytest.raises(typer.BadParameter, match="modality"):
-        cli.run_audits("colour", [name], "composer", {}, tmp_path / "out")
+        cli.run_audits(asked, "colour")
 
 
 def test_an_audit_by_group_reads_the_table(suite, tmp_path):
@@ -370,7 +396,7 @@ def test_groups_go_with_subgroups_alone(kind, groups, suite, tmp_path):
         audit(kind, *suite, Composer(), Folders({}, str(tmp_path)), tmp_path, tmp_path, groups=groups)
 
 
-@pytest.mark.parametrize("kind", ["modality", "degradation"])
+@pytest.mark.parametrize("kind", ["modality", "ablation", "degradation"])
 def test_words_alone_have_no_picture_to_spoil(kind, suite, tmp_path):
     with pytest.raises(ConfigError, match="words alone"):
         audit(kind, *suite, Composer(), Folders({}, str(tmp_path)), tmp_path, tmp_path)

@@ -92,6 +92,39 @@ def test_compare(run, tmp_path):
     assert run(suite, "--compare", "a/talk_test", "b/talk_test")[0] == 1
 
 
+def test_a_table_of_results(run, tmp_path):
+    suite = write_suite(tmp_path)
+    run(suite, "--out", "res")
+    code, out, _ = run("--table", "res")
+    assert code == 0 and out.startswith("| suite | n |") and "| talk_test | 5 | 2 | war | 0.600 |" in out and "| uar |" in out
+    code, out, _ = run("--table", "res/talk_test", "--json")
+    assert [json.loads(line)["metric"] for line in out.splitlines()] == ["war", "uar"]
+    assert run("--table", "home")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "file"), [("lmms-eval", "talk_test/emoreason_talk_test.yaml"), ("vlmevalkit", "emoreason_talk_test.tsv")]
+)
+def test_suites_for_other_tools(run, tmp_path, tool, file):
+    code, out, _ = run(write_suite(tmp_path), "--export", tool, "--out", "tasks", "--limit", 3)
+    assert code == 0 and (tmp_path / "tasks" / file).is_file()
+    assert out.strip() == str((tmp_path / "tasks" / file).relative_to(tmp_path) if file.endswith("tsv") else "tasks/talk_test")
+    code, out, _ = run(tmp_path / "suite.yaml", "--export", tool, "--out", "tasks", "--json")
+    assert json.loads(out)["suite"] == "talk_test" and json.loads(out)["failed"] == 0
+
+
+def test_what_cannot_be_exported(run, tmp_path):
+    code, _, said = run(write_suite(tmp_path), "--export", "helm")
+    assert code == 1 and "lmms-eval, vlmevalkit" in said
+    causes = write_suite(tmp_path, kind="causes", primary="pair_f1")
+    assert run(causes, "--export", "vlmevalkit")[0] == 1
+
+
+def test_who_reads_no_prompt_has_nothing_to_leave_out(run, tmp_path):
+    code, _, said = run(write_suite(tmp_path), "--without", "evidence")
+    assert code == 1 and "reads no prompt" in said
+
+
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["ckplus_au", "--root", "ckplus48"], ["ckplus_au", "--limit", "0"]])
 def test_usage(run, arguments):
     assert run(*arguments)[0] == 1

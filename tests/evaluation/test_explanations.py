@@ -86,12 +86,12 @@ def test_other_clips_of_the_same_person_are_not_held_against_a_text():
 
 
 @pytest.mark.parametrize(
-    ("free", "agrees", "unreadable"),
-    [("<answer>emotion=happiness</answer>", 1, 0), ("<answer>emotion=anger</answer>", 0, 0), ("happy!", 0, 1)],
+    ("free", "agrees", "parsed"),
+    [("<answer>emotion=happiness</answer>", 1, 1), ("<answer>emotion=anger</answer>", 0, 1), ("happy!", 0, 0)],
 )
-def test_the_free_conclusion_against_the_stated_one(free, agrees, unreadable):
+def test_the_free_conclusion_against_the_stated_one(free, agrees, parsed):
     found = counts(told(SMILED, conclusion="happiness", free=parse_answer(free, LABELS)))
-    assert found["conclusion_agreement"] == (agrees, 1) and found["free_unreadable"] == (unreadable, 1)
+    assert found["conclusion_agreement"] == (agrees, 1) and found["free_parsed"] == (parsed, 1)
 
 
 def test_overlap_with_a_human_text_is_over_clues_not_over_any_words():

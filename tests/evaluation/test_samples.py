@@ -88,3 +88,9 @@ def test_folders_say_how_to_name_them(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         Folders({}, str(tmp_path)).named("wheels")
     assert Folders({"wheels": tmp_path}).named("wheels") == tmp_path
+
+
+def test_a_suite_may_take_a_part(tmp_path):
+    found = samples_of(write_suite(tmp_path, subset={"most": 2}))
+    assert [sample.id for sample in found.samples] == ["a1", "b1"]
+    assert found.left_out == {"beyond the samples that the suite takes": 3}

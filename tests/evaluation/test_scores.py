@@ -138,3 +138,23 @@ def test_failures_are_those_without_an_answer():
         row("c", {}, status="unparsable"),
     ]
     assert (failures(rows).no_face, failures(rows).no_speech, failures(rows).unparsable) == (0, 1, 1)
+
+
+def test_what_is_known_against_an_interval_is_said():
+    rows = [row(f"{k}", {"label": "joy"}, named("joy" if k % 3 else "fear", 0.9), group=f"{k % 4}") for k in range(40)]
+    assert values("emotion", rows)["war"].note == "the interval is drawn from 4 groups and too narrow"
+    alone = [one.model_copy(update={"group": one.id}) for one in rows]
+    assert values("emotion", alone)["war"].note == ""
+    single = [one.model_copy(update={"group": "s"}) for one in rows]
+    assert values("emotion", single)["war"].note == "all samples are of one group: the interval says nothing about others"
+
+
+def test_a_bound_of_the_answer_s_own():
+    rows = [row("a", {"units": {"AU01": True, "AU04": False}}, {"units": {"AU01": 0.5, "AU04": 0.4}, "bound": 0.5})]
+    found = values("action_units", rows, units=["AU01", "AU04"], primary="au_mean_f1")["au_mean_f1"]
+    assert found.value == 1.0
+
+
+def test_a_written_label_has_no_confidence():
+    found = values("emotion", [row("a", {"label": "joy"}, named("joy", 1.0))], answer="free")
+    assert list(found) == ["war", "uar", "macro_f1", "weighted_f1"]

@@ -32,6 +32,10 @@ def test_shipped_suites_fit_their_recipes(name):
         ({"kind": "action_units"}, "which action units"),
         ({"kind": "action_units", "units": ["AU99"], "input": "media"}, "AU99"),
         ({"kind": "reasoning"}, "words alone"),
+        ({"answer": "head"}, "of pictures or sound"),
+        ({"answer": "free", "kind": "causes"}, "free as they are"),
+        ({"metrics": ["hit"]}, "for kind 'open_vocabulary', not for 'emotion'"),
+        ({"without": "hands"}, "'without'"),
     ],
 )
 def test_mistakes_are_named(tmp_path, changes, said):

@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import numpy as np
 
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.model_predictor import ModelPredictor
+from emoreason.evaluation.model_predictor import Intervening, ModelPredictor
 from emoreason.evaluation.predictors import Predictor
 from emoreason.evaluation.shown import Shown
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.segment_input import Modality, SegmentInput
+from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.observation import FaceTable, Observation
 from emoreason.perception.segments import segments
 
@@ -38,6 +37,17 @@ def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
         return Plan(list(MEASURED), lambda one: [(c, _at_measurements(do, donors[one.sample.id])) for c, do in MEASURED.items()])
     soft = [(SOFT, _text_alone)] if exam.predictor.explained.path == "soft" else []
     return Plan([*INPUTS, SOFT], lambda one: [*((c, _at_input(do, donors[one.sample.id])) for c, do in INPUTS.items()), *soft])
+
+
+def drops(exam: Exam, shown: Sequence[Shown]) -> Plan:
+    """Of the same conditions those that take something away: the ablations that need no training."""
+    whole = plan(exam, shown)
+    conditions = [condition for condition in whole.conditions if _drops(condition)]
+    return Plan(conditions, lambda one: [(condition, change) for condition, change in whole.changes(one) if _drops(condition)])
+
+
+def _drops(condition: Condition) -> bool:
+    return condition.name.endswith("_drop")
 
 
 def donor(one: Shown, shown: Sequence[Shown]) -> Shown | None:
@@ -96,34 +106,6 @@ MEASURED: dict[Condition, Measured] = {
 
 
 # at the input of a model
-
-
-class Intervening:
-    """A processor that hands on what another one prepares, changed. Everything else is the other one's."""
-
-    def __init__(self, inner: EmoReasonProcessor, change: Callable[[SegmentInput], SegmentInput | None]):
-        self.inner, self.change, self.applied = inner, change, False
-
-    def prepare(self, *arguments: Any, **named: Any) -> SegmentInput:
-        given = self.inner.prepare(*arguments, **named)
-        changed = self.change(given)
-        self.applied |= changed is not None
-        return given if changed is None else changed
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self.inner(*arguments, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-
-def without(predictor: ModelPredictor, part: Modality) -> ModelPredictor:
-    """The same model, never shown this part: to run a whole suite with it and compare, say of explanations without the evidence
-    lines (`explanations.compare`): what they then lose was copied. Its name says so, so that results are not mixed."""
-    judge = copy(predictor.explained)
-    judge.processor = Intervening(judge.processor, lambda own: own.without(part))
-    judge.name = f"{judge.name} without {part}"
-    return ModelPredictor(judge)
 
 
 def _at_input(change: Inputs, other: Shown | None) -> Change:

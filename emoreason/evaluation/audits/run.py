@@ -13,22 +13,29 @@ from emoreason.evaluation.audits import degradation, injection, modality, subgro
 from emoreason.evaluation.audits.page import gaps_page, page
 from emoreason.evaluation.audits.subgroups import Gaps
 from emoreason.evaluation.audits.trials import Outcome, outcomes, trials
-from emoreason.evaluation.predictors import Predictor
+from emoreason.evaluation.predictors import Predictor, as_asked
 from emoreason.evaluation.run import described, run, scheme_of
 from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
 from emoreason.evaluation.shown import Shown, show
 from emoreason.evaluation.suite import Suite
 from emoreason.perception.landmarker import landmarkers_kept
 
-Kind = Literal["modality", "degradation", "subgroups", "injection"]
-KINDS: tuple[Kind, ...] = ("modality", "degradation", "subgroups", "injection")
+Kind = Literal["modality", "ablation", "degradation", "subgroups", "injection"]
+KINDS: tuple[Kind, ...] = ("modality", "ablation", "degradation", "subgroups", "injection")
 FORMAT = "emoreason/audit/1"
-_PLANS = {"modality": modality.plan, "degradation": degradation.plan, "injection": injection.plan}
+_PLANS = {
+    "modality": modality.plan, "ablation": modality.drops, "degradation": degradation.plan, "injection": injection.plan,
+}  # fmt: skip
 _ABOUT = {
     "modality": (
         "What do the answers depend on?",
         "One modality at a time is taken away, put out of order or taken from another clip that shows something else. A judge "
         "that looks at it changes its answers; one that is right all the same does not need it.",
+    ),
+    "ablation": (
+        "What is each part of the input worth?",
+        "One part at a time is taken away from the same judge, which is not trained anew. The difference is paired: the same "
+        "samples with and without that part, whole subjects drawn together.",
     ),
     "degradation": (
         "How bad may the picture get?",
@@ -82,8 +89,9 @@ def audit(
         raise ConfigError(f"suite '{suite.name}' is of kind '{suite.kind}'; audits take suites of kind 'emotion'")
     if (kind == "subgroups") != (groups is not None):
         raise ConfigError("--groups FILE (columns id and one per attribute) goes with --audit subgroups, and only with it")
-    if suite.input == "words" and kind in ("modality", "degradation"):
+    if suite.input == "words" and kind in ("modality", "ablation", "degradation"):
         raise ConfigError(f"suite '{suite.name}' has words alone; the {kind} audit needs pictures or sound")
+    predictor = as_asked(predictor, suite)
     samples = load_samples(suite, path, folders, limit, progress)
     folder = out / f"{suite.name}-{kind}"
     if groups is not None:

@@ -1,6 +1,6 @@
 """What each metric says, in a line for the reader of a page."""
 
-from emoreason.evaluation.explanations import METRICS as EXPLANATIONS
+from emoreason.evaluation.explanations import REPORTED as EXPLANATIONS
 
 _TEXTS = {
     "war": "accuracy: share of all samples that are named rightly (weighted average recall)",
@@ -24,6 +24,19 @@ _TEXTS = {
     "mean_ccc": "concordance of valence and arousal, averaged",
     "mae": "mean absolute error, in units of the scale",
     "pearson": "correlation with the human score",
+    "intensity_icc31": "agreement of graded units with the coder, ICC(3,1), mean over units",
+    "intensity_mae": "mean absolute error of graded units, on the coder's scale of 0 to 5",
+    "polarity_waf": "F1 of positive against the rest, weighted by how often each is true, zeros left out",
+    "polarity_acc": "positive against the rest, zeros left out; a neutral answer counts as not positive",
+    "rege_emotion": "100 x accuracy + 100 x ROUGE-L of the human text: rewards wording, not truth",
+}
+_BEGINNINGS = {
+    "judged_": "points from 1 to 10 that the named language model gives for shared clues; compares with itself alone",
+    "hit_": "MER-UniBench: samples off the wheels (all neutral ones) are skipped, and a list of everything always hits",
+    "mscore_": "MER-UniBench: the true label's share of the set's labels that the answer names",
+    "mosi_": "as MMSA scores CMU-MOSI, on its scale of -3 to 3",
+    "megc_": "MEGC 2019: negative, positive, surprise; the other emotions are left out",
+    "set_precision": "precision of the same sets: what a long list of guesses loses",
 }
 _ENDINGS = {
     "_mean_f1": "F1 of each unit, averaged over the units that occur",
@@ -41,8 +54,7 @@ def described(metric: str) -> str:
     """Empty for a metric that nobody has described."""
     if metric in EXPLANATIONS:
         return EXPLANATIONS[metric]
-    if metric.startswith("set_precision"):
-        return "precision of the same sets: what a long list of guesses loses"
     if metric in _TEXTS:
         return _TEXTS[metric]
-    return next((text for ending, text in _ENDINGS.items() if metric.endswith(ending)), "")
+    begun = next((text for beginning, text in _BEGINNINGS.items() if metric.startswith(beginning)), "")
+    return begun or next((text for ending, text in _ENDINGS.items() if metric.endswith(ending)), "")

@@ -66,8 +66,10 @@ def _kind(scoring: Scoring, rows: Sequence[Row], scores: Sequence[Score]) -> dic
     """The charts of one kind of suite; what it does not have is None."""
     kind, charts = scoring.suite.kind, dict.fromkeys(("matrix", "reliability", "risk", "units", "parts"))
     if kind == "emotion":
-        bins, curve = reliability(*sureness(rows)), risk_coverage(*sureness(rows))
-        charts |= {"matrix": matrix(scoring.labels, rows), "reliability": reliability_svg(bins), "risk": risk_coverage_svg(curve)}
+        charts["matrix"] = matrix(scoring.labels, rows)
+        if scoring.suite.answer != "free":  # a written label has no confidence
+            bins, curve = reliability(*sureness(rows)), risk_coverage(*sureness(rows))
+            charts |= {"reliability": reliability_svg(bins), "risk": risk_coverage_svg(curve)}
     elif kind == "sentiment" and all(row.truth["label"] for row in rows):
         charts["matrix"] = matrix(SENTIMENTS, rows)
     elif kind == "action_units":
@@ -122,7 +124,8 @@ def phrase(content: Any) -> str:
     if not isinstance(content, Mapping):
         return "no answer"
     if "units" in content:
-        shown = {au: value for au, value in content["units"].items() if value and value >= ACTIVE}  # a coder's True is 1
+        bound = content.get("bound", ACTIVE)  # a coder's True is 1
+        shown = {au: value for au, value in content["units"].items() if value and value >= bound}
         return ", ".join(au if value is True else f"{au} {value:.2f}" for au, value in shown.items()) or "none"
     if "pairs" in content:
         named = [f"{a} because of {b}" + (f" ({emotion})" if emotion else "") for a, b, emotion in content["pairs"]]

@@ -15,6 +15,7 @@ from emoreason.scoring.metrics.checks import ScoringError, same_length
 Statistic = Callable[..., float]  # of columns, arrays with one row for each sample; NaN where it is not defined
 Groups = Sequence[Hashable] | None
 LEVEL = 0.95
+FEW_GROUPS = 10  # fewer of them make intervals that are too narrow
 _LEAST_DEFINED = 0.5  # share of resamples in which the statistic must be defined
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from emoreason.scoring.metrics.checks import same_length
-from emoreason.scoring.metrics.intervals import Groups, Statistic, bootstrap
+from emoreason.scoring.metrics.intervals import FEW_GROUPS, Groups, Statistic, bootstrap
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Protocol:
     """What is compared and how its uncertainty is told. `name`: data, split and reading rule, e.g. "ferplus/test, 8 labels".
 
     groups: for each sample, what is drawn together (subject, speaker, dialogue); None = every sample is its own group.
+    note: what a reader must know before trusting the intervals.
     """
 
     name: str = ""
@@ -30,6 +31,7 @@ class Protocol:
     failures: Failures = field(default_factory=Failures)
     resamples: int = 1000
     seed: int = 0
+    note: str = ""
 
 
 PLAIN = Protocol()
@@ -39,7 +41,8 @@ PLAIN = Protocol()
 class Score:
     """`value` in `unit`, None where it is not defined. `unanswered`: of the n samples, those without a valid answer (all wrong).
 
-    interval: 95 %, by group. parts: what the value is made of (per class, per action unit, precision and recall).
+    interval: 95 %, by group. parts: what the value is made of (per class, per action unit, precision and recall). note: why the
+    interval should not be trusted; empty where nothing is known against it.
     """
 
     metric: str
@@ -51,6 +54,7 @@ class Score:
     failures: Failures = field(default_factory=Failures)
     protocol: str = ""
     parts: Mapping[str, float | None] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def id(self) -> str:
@@ -84,7 +88,14 @@ def measure(
     value = statistic(*columns) if n else float("nan")
     interval = bootstrap(statistic, columns, groups, protocol.resamples, protocol.seed)
     clean = {name: number_or_none(part) for name, part in (parts or {}).items()}
-    return Score(metric, number_or_none(value), n, unit, interval, unanswered, protocol.failures, protocol.name, clean)
+    note = _note(protocol, n if groups is None else len(set(groups))) if interval else ""
+    return Score(metric, number_or_none(value), n, unit, interval, unanswered, protocol.failures, protocol.name, clean, note)
+
+
+def _note(protocol: Protocol, drawn: int) -> str:
+    """Percentiles of so few groups cannot reach as far as other subjects would."""
+    few = f"the interval is drawn from {drawn} groups and too narrow" if drawn < FEW_GROUPS else ""
+    return "; ".join(note for note in (protocol.note, few) if note)
 
 
 def number_or_none(value: float) -> float | None:

@@ -1,0 +1,91 @@
+"""What all that runs over suites has in common: which, on what data, and what one of them that fails costs the others."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console
+
+from emoreason.cli.shared import INPUT_FAILED, USAGE, make_folder, print_line, report_failure
+from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
+from emoreason.terminal import progress
+
+if TYPE_CHECKING:  # evaluation takes seconds to import
+    from emoreason.evaluation.predictors import Predictor
+    from emoreason.evaluation.samples import Folders
+    from emoreason.evaluation.suite import Suite
+
+
+class Done(Protocol):
+    """What came out of one suite. failed: how many of its samples or rows could not be used."""
+
+    failed: int
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+Job = tuple[str, Callable[[Any], Done]]  # name, what is done with a progress hook
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that evaluations, audits and exports share."""
+
+    suites: Sequence[str]
+    roots: dict[str, Path]
+    out: Path
+    limit: int | None = None
+    store: Path | None = None
+    model: str = "composer"
+    without: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+    def loaded(self) -> list[tuple["Suite", Path]]:
+        """All of them, and the folder of --out made: a mistake in any suite file is found before one is run."""
+        from emoreason.evaluation.suite import load_suite
+
+        found = [load_suite(name) for name in self.suites]
+        make_folder(self.out)
+        return found
+
+    def folders(self) -> "Folders":
+        from emoreason.evaluation.samples import Folders
+
+        return Folders(self.roots, os.environ.get("EMOREASON_DATA"))
+
+    def predictor(self) -> "Predictor":
+        from emoreason.evaluation.predictors import load_predictor
+
+        judge = load_predictor(self.model)
+        return judge if self.without is None else judge.without(self.without)
+
+    def measurements(self) -> Path:
+        from emoreason.instructions.observe_all import default_store
+
+        return self.store or default_store()
+
+
+def run_each(asked: Asked, jobs: Sequence[Job], tell: Callable[[Any], None]) -> int:
+    """The exit code of all. `tell` prints what came out of one for people; one that cannot be run costs the others nothing."""
+    lost, incomplete = 0, False
+    for name, job in jobs:
+        try:
+            with progress(Console(stderr=True), "", show=not asked.quiet) as hook:
+                done = job(hook)
+        except (AssetError, EnvironmentProblem):
+            raise  # true of all that follow
+        except EmoReasonError as error:
+            lost += 1
+            report_failure(name, error, asked.debug)
+            continue
+        incomplete |= bool(done.failed)
+        if asked.as_json:
+            print_line(json.dumps(done.to_dict(), ensure_ascii=False, allow_nan=False))
+        elif not asked.quiet:
+            tell(done)
+    return USAGE if lost == len(jobs) else INPUT_FAILED if lost or incomplete else 0
