@@ -15,6 +15,7 @@ answer counts: the product's verdict, what a model writes freely, or what the tr
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -101,7 +102,20 @@ def _emotion(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
 
 def _closed(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     told = verdicts(exam.predictor, shown)
-    return [_chosen(exam.native.probabilities(one.probabilities), one.abstained, one.reason) for one in told]
+    return [_chosen(_shares(exam, one), one.abstained, one.reason) for one in told]
+
+
+def _shares(exam: Exam, told: Verdict) -> dict[str, float] | None:
+    """Over the scored labels. A judge's own words are understood where they are this set's, else by what they stand for."""
+    if told.probabilities is None:
+        return None
+    if told.scheme == exam.scheme.name:
+        return _merged(told.probabilities, exam.native)
+    canonical: Counter[str] = Counter()
+    for word, p in told.probabilities.items():
+        if emotion := exam.predictor.label_set.emotion(word):
+            canonical[emotion] += p
+    return exam.native.probabilities(canonical)
 
 
 def _by_head(exam: Exam, judged: Judged, shown: Shown) -> Said:
@@ -243,7 +257,7 @@ def _reasoning(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     told = reports(exam.predictor, shown)
     if not exam.predictor.writes:
         return [_explained(exam, *pair) for pair in zip(shown, told, strict=True)]
-    labels = exam.predictor.labels
+    labels = exam.predictor.label_set.labels
     replies = exam.predictor.reply([Question(one, emotion_question(labels), labels) for one in shown])
     free = [parse_answer(text, labels) for text in replies]
     if "evidence" in exam.predictor.left_out:
@@ -261,7 +275,7 @@ def _explained(
         id=shown.sample.id,
         text=made.explanation.text,
         observation=shown.observation,
-        conclusion=made.verdict.emotion,
+        conclusion=made.verdict.label,
         free=free,
         units=truth["units"],
         reference=truth["reference"],
@@ -270,7 +284,7 @@ def _explained(
     if blind is not None:
         without = counts(replace(told, text=blind.explanation.text, free=None))
         found |= {f"{metric}{WITHOUT_EVIDENCE}": without[metric] for metric in BLIND}
-    label = most_likely(exam.native.probabilities(made.verdict.probabilities))
+    label = most_likely(_shares(exam, made.verdict))
     kept = {metric: list(pair) for metric, pair in found.items() if pair[1]}
     return Said("answered", {"label": label, "counts": kept}, made.verdict.reason, made.explanation.text)
 
@@ -294,7 +308,7 @@ def _self_caused(exam: Exam, shown: Shown) -> Said:
     """A judge that cannot write knows no causes: each utterance with an emotion word is said to be its own, a stated floor."""
     pairs = []
     for number, turn in enumerate(shown.record.turns, 1):
-        label = most_likely(exam.native.probabilities(exam.predictor.read(turn.text).probabilities))
+        label = most_likely(_shares(exam, exam.predictor.read(turn.text)))
         if label is not None:
             pairs.append([number, number, label])
     return Said("answered", {"pairs": pairs}) if pairs else Said("silent", reason="no word that shows an emotion")

@@ -57,7 +57,7 @@ class ModelPredictor:
 
     def __init__(self, judge: ModelJudge, left_out: tuple[str, ...] = ()):
         self.name, self.explained, self.left_out = judge.name, judge, left_out
-        self.labels = tuple(judge.labels)
+        self.label_set = judge.label_set
         self.verdicts = copy(judge)
         self.verdicts.settings = replace(judge.settings, most_tokens=1)
 

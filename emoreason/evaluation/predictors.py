@@ -14,7 +14,7 @@ from emoreason import __version__
 from emoreason.errors import ConfigError
 from emoreason.evaluation.shown import Shown
 from emoreason.evaluation.suite import Suite
-from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.report import affect, composer
 from emoreason.report.assemble import assemble
 from emoreason.report.judgement import Judged, Judgement
@@ -34,13 +34,13 @@ class Predictor(Protocol):
     """`identity` goes into the result folder: samples of another identity are never mixed with these.
 
     writes: whether `choose` and `reply` can be called; a judge that cannot write answers questions by its verdict alone.
-    labels: among which its verdict chooses. left_out: parts of its prompt that it is never shown.
+    label_set: among which its verdict chooses. left_out: parts of its prompt that it is never shown.
     """
 
     name: str
     writes: bool
     batch: int
-    labels: tuple[str, ...]
+    label_set: LabelSet
     left_out: tuple[str, ...]
 
     @property
@@ -69,7 +69,7 @@ class Composer:
     """The deterministic judge without weights."""
 
     name, writes, batch = composer.NAME, False, 16
-    labels, left_out = EMOTIONS, ()
+    label_set, left_out = EMOTION_SET, ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _verdict(judged: Judged, shown: Shown) -> Verdict:
 
 def within(judged: Judged, shown: Shown) -> Judgement:
     """The record's span of a longer clip: mean of the segments' log-probabilities, weighted by the seconds they share with it."""
-    span = shown.record.span
+    span, scheme = shown.record.span, judged.clip.scheme
     shared = [(part.probabilities, min(part.end_s, span.end_s) - max(part.start_s, span.start_s)) for part in judged.segments]
     usable = [(p, seconds) for p, seconds in shared if p is not None and seconds > 0]
     emotion, reason, p = None, "nothing was seen or heard in the span", None
@@ -118,8 +118,8 @@ def within(judged: Judged, shown: Shown) -> Judgement:
         logs = np.log(np.clip([p for p, _ in usable], 1e-6, 1))
         p = np.exp(np.average(logs, axis=0, weights=[seconds for _, seconds in usable]))
         p /= p.sum()
-        emotion, reason = composer.decide(shown.observation, p)
-    return Judgement(span.start_s, span.end_s, p, emotion, reason, judged.clip.person, judged.clip.text)
+        emotion, reason = composer.decide(shown.observation, p, labels=scheme.labels)
+    return Judgement(span.start_s, span.end_s, p, emotion, reason, judged.clip.person, judged.clip.text, scheme)
 
 
 def reports(predictor: Predictor, shown: Sequence[Shown]) -> list[EmotionReport]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from evaluation.made import SENTENCES, face_suite, labels_of, samples_of, shown, write_suite
@@ -9,12 +10,14 @@ from inference.toys import make_judge, noise_clip, observed
 
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.model_predictor import ModelPredictor
+from emoreason.evaluation.native import Native
 from emoreason.evaluation.predictors import Composer, Question, verdicts
 from emoreason.evaluation.run import run
 from emoreason.evaluation.shown import Shown
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Span
 from emoreason.labels.action_units import ACTION_UNITS
+from emoreason.labels.label_set import LabelSet
 from emoreason.perception.segments import Segment
 
 SMILE = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU06": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
@@ -162,6 +165,28 @@ def test_what_a_judge_writes_is_read_strictly(kind, text, prediction):
 def test_a_free_answer_is_what_the_model_wrote(text, status, label):
     (said,) = exam(predictor=Writing(text), answer="free").answers([shown("a", {"label": "joy"}, people=SMILE)])
     assert said.status == status and said.text == text and (said.prediction or {}).get("label") == label
+
+
+class Own(Composer):
+    """Chooses among words of its own, two of which stand for emotions."""
+
+    label_set = LabelSet("moods", ("glee", "fury", "boredom"), {"glee": "happiness", "fury": "anger"})
+
+    def judge(self, shown, explain):
+        said = {"probabilities": np.array([0.2, 0.3, 0.5]), "emotion": "boredom", "reason": None, "scheme": self.label_set}
+        told = super().judge(shown, explain)
+        return [replace(one, clip=replace(one.clip, **said), segments=[replace(s, **said) for s in one.segments]) for one in told]
+
+
+def test_words_of_a_judge_s_own_are_what_it_says_they_stand_for():
+    one = shown("a", {"units": {}, "reference": None, "label": "joy"}, people=SMILE)
+    (said,) = exam(predictor=Own()).answers([one])
+    assert said.prediction["label"] == "anger" and said.prediction["probabilities"]["joy"] == pytest.approx(0.4)
+    same = replace(exam(predictor=Own()), scheme=Scheme("moods", ()), native=Native(("glee", "fury"), {"boredom": "glee"}, {}))
+    (said,) = same.answers([one])
+    assert said.prediction["label"] == "glee" and said.prediction["probabilities"]["glee"] == pytest.approx(0.7)
+    part = Shown(one.sample, one.record.model_copy(update={"span": Span(start_s=0.0, end_s=5.0)}), one.observation, None)
+    assert verdicts(Own(), [part])[0].scheme == "moods"
 
 
 def test_who_does_not_write_gives_the_verdict_for_a_free_answer():
