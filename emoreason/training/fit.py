@@ -8,7 +8,6 @@ each take their share of every step's samples; the main one writes.
 
 import json
 import math
-import os
 import signal
 import threading
 import time
@@ -106,8 +105,7 @@ def fit(
     Raises TrainingError (not finite), EnvironmentProblem (disk full), ConfigError (a checkpoint of another run; weights that are
     to be divided over processes).
     """
-    if divided := [name for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED") if os.environ.get(name) == "true"]:
-        raise ConfigError(f"{divided[0]} divides the weights over processes, checkpoints need whole ones: launch by ddp.yaml")
+    processes.check_whole()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(model, examples, schedule, folder, groups, evaluate, best, progress)

@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from emoreason.model.verdict import LANGUAGE
 from emoreason.report.page.marks import element, text
 from emoreason.scoring.metrics.classification import recalls
 from emoreason.scoring.metrics.intervals import FEW_GROUPS
@@ -56,12 +57,13 @@ def _own(compared: Compared, labels: Sequence[str]) -> dict[str, Any]:
         "rows": rows(compared),
         "recalls": [
             (label, int(total), bars([(was, None), (now, None)]), f"{_number(was)} → {_number(now)}")
-            for label, was, now, total in zip(
-                labels, _recalls(before), _recalls(after), after.confusion.sum(1), strict=True
-            )
+            for label, was, now, total in zip(labels, _recalls(before), _recalls(after), after.confusion.sum(1), strict=True)
         ],
         "confusion": [("before", heat(before)), ("after", heat(after))],
-        "alone": [(name, _number(one.score(STATISTICS["UAR"])[0])) for name, one in compared.alone.items()],
+        "alone": [
+            ("the language model" if name == LANGUAGE else "the head on these labels", _number(one.score(STATISTICS["UAR"])[0]))
+            for name, one in compared.alone.items()
+        ],
         "worst": worst(after),
     }
 
@@ -89,7 +91,7 @@ def worst(told: Answers) -> list[dict[str, str]]:
             "said": told.labels[told.said[n]],
             "sure": _number(told.probabilities[n, told.said[n]]),
             "true_p": _number(told.probabilities[n, told.truth[n]]),
-            "bars": bars([(p, None) for p in told.probabilities[n]]),
+            "bars": bars([(p, None) for p in told.probabilities[n]], paired=False),
         }
         for n in first
     ]
@@ -98,11 +100,11 @@ def worst(told: Answers) -> list[dict[str, str]]:
 # drawings
 
 
-def bars(values: Sequence[tuple[float, tuple[float, float] | None]]) -> Markup:
+def bars(values: Sequence[tuple[float, tuple[float, float] | None]], paired: bool = True) -> Markup:
     """Values in 0..1 below each other, their intervals as lines through them. The first of a pair is what was before."""
     parts = []
     for row, (value, interval) in enumerate(values):
-        y, kind = row * ROW, "was" if row == 0 and len(values) == 2 else "now"
+        y, kind = row * ROW, "was" if row == 0 and paired else "now"
         parts.append(element("rect", class_="track", x=0, y=y, width=WIDTH, height=ROW - 3))
         if np.isfinite(value):
             parts.append(element("rect", class_=kind, x=0, y=y, width=f"{WIDTH * value:.1f}", height=ROW - 3))

@@ -17,7 +17,7 @@ from emoreason.training.outcome_page import PAGE, write_outcome
 from emoreason.training.own_checks import check_own
 from emoreason.training.page import write_page
 from emoreason.training.perception import check_places, train_face, train_voice
-from emoreason.training.processes import joined, main_first
+from emoreason.training.processes import check_whole, joined, main_first
 from emoreason.training.run import PERCEPTION, Run
 from emoreason.training.samples import Samples
 from emoreason.training.sft import FINAL, MIXTURES, Stage, tune
@@ -49,8 +49,9 @@ class Pipeline:
         """Before anything trains: every data set is there and one's own is sound, the base is the one that OUT was begun with,
         and the stages that a single one starts from are finished (a dry run needs none). Returns notes on one's own data.
 
-        Raises ConfigError naming all that is missing.
+        Raises ConfigError naming all that is missing, and under a launcher that divides the weights.
         """
+        check_whole()
         problems = []
         if any(name not in PERCEPTION for name in stages):
             problems += _said(lambda: mixtures.locate(self.run, self.roots, self.data))
