@@ -1,19 +1,19 @@
 """Scores of single answers, strict: what cannot be read is wrong and says so. The same numbers serve as metric and as reward."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from emoreason.instructions.record import ClosedLabel, Record, Sentence
-from emoreason.labels.action_units import ACTION_UNITS
+from emoreason.labels.emotions import ALIASES, canonical
+from emoreason.scoring import plain_answer as plain
 from emoreason.scoring.answer import parse_answer
 from emoreason.scoring.grammar import parse
+from emoreason.scoring.plain_answer import affect_said
+from emoreason.scoring.plain_answer import yes_no_said as yes_no
 
 Score = dict[str, bool | float]
 
-_YES_NO = re.compile(r"(Yes|No)\b")
-_PAIR = re.compile(r"(\d+) because of (\d+)")
-_AFFECT = re.compile(r"Valence ([+-]?\d\.\d+), arousal ([+-]?\d\.\d+)\.")
+_EMOTION_WORDS = frozenset(word for words in ALIASES.values() for word in words)
 
 
 class Exchange(NamedTuple):
@@ -56,8 +56,20 @@ def units_said(text: str, labels: Sequence[str] = ()) -> tuple[str, ...] | None:
     if "<answer>" in text:
         answer = parse_answer(text, tuple(labels))
         return None if answer.problem else answer.aus
-    claimed = (s.cue for s in parse(text) if s.modality == "face" and not s.negated)
-    return tuple(dict.fromkeys(cue for cue in claimed if cue in ACTION_UNITS))
+    said = plain.units_said(text)
+    return None if said is None else tuple(dict.fromkeys(unit.au for unit in said))
+
+
+def several_said(text: str, labels: Sequence[str]) -> set[str]:
+    """All labels that a sentence asserts, by their own words or by synonyms that mean no other label."""
+    words = plain.spellings(labels)
+    return {words[word] for word in plain.words_said(text, words)}
+
+
+def clues_said(text: str) -> set[str]:
+    """What a description tells: cues that the grammar reads, with their modality, and emotions by any of their words."""
+    cues = {f"{statement.modality} {statement.cue}" for statement in parse(text) if not statement.negated}
+    return cues | {canonical(word) or word for word in plain.words_said(text, _EMOTION_WORDS)}
 
 
 def drawn(asked: Exchange | None, task: str) -> Exchange:
@@ -67,21 +79,10 @@ def drawn(asked: Exchange | None, task: str) -> Exchange:
     return asked
 
 
-def yes_no(text: str) -> bool | None:
-    """What the first word says; None when it is neither Yes nor No."""
-    found = _YES_NO.match(text.strip())
-    return None if found is None else found.group(1) == "Yes"
-
-
 def yes_no_score(text: str, truth: bool) -> Score:
     """Whether the answer says the right one of yes and no; neither said is wrong."""
     said = yes_no(text)
     return {"readable": said is not None, "correct": said is truth}
-
-
-def pairs_said(text: str) -> set[tuple[int, int]]:
-    """(utterance with emotion, utterance that causes it), numbers as written."""
-    return {(int(effect), int(cause)) for effect, cause in _PAIR.findall(text)}
 
 
 def affect_score(text: str, valence: float, arousal: float) -> Score:
@@ -89,10 +90,3 @@ def affect_score(text: str, valence: float, arousal: float) -> Score:
     said = affect_said(text)
     errors = (2.0, 2.0) if said is None else (abs(said[0] - valence), abs(said[1] - arousal))
     return {"readable": said is not None, "valence_error": errors[0], "arousal_error": errors[1]}
-
-
-def affect_said(text: str) -> tuple[float, float] | None:
-    """Valence and arousal that an answer states; None where it states none."""
-    found = _AFFECT.search(text)
-    numbers = (float(found.group(1)), float(found.group(2))) if found else (2.0, 2.0)
-    return numbers if all(-1 <= number <= 1 for number in numbers) else None

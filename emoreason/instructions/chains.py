@@ -68,10 +68,10 @@ def compose(
     aside = _aside(observation, lines, cited)
     observations += [words.say("aside", rng, listed=wording.listed(aside))] if aside else []
     observations = observations or [words.say("nothing", rng)]
-    return Chain(
-        tuple(observations), _interpretation(cited, emotion, known, words, rng), words.say("conclusion", rng, emotion=emotion),
-        tuple(cited),
-    )  # fmt: skip
+    interpretation = _interpretation(cited, emotion, known, words, rng)
+    carried = bool(cited) and (known is None or any(wording.gain(line.cue, known) > wording.FOR for line in cited))
+    conclusion = words.say("conclusion" if carried else "impression", rng, emotion=emotion)
+    return Chain(tuple(observations), interpretation, conclusion, tuple(cited))
 
 
 def usable(observation: Observation, lines: Sequence[Evidence]) -> list[Evidence]:
@@ -159,7 +159,8 @@ def _heard(lines: Sequence[Evidence]) -> str:
 
 
 def _voice_word(line: Evidence) -> str:
-    return VOICE_CUES[line.cue.cue].words[VOICE_LEVELS.index(line.cue.level)]
+    word = VOICE_CUES[line.cue.cue].words[VOICE_LEVELS.index(line.cue.level)]
+    return f"a {word}" if word.endswith("voice") else word
 
 
 def _when(line: Evidence) -> str:

@@ -33,7 +33,9 @@ from emoreason.perception.segments import Segment
 from emoreason.perception.store import ObservationStore
 
 SENTIMENTS = ("negative", "neutral", "positive")
-UNCITED = ("emotion", "action_units", "probe_emotion", "sentiment", "compound", "open")  # their answers cite no evidence line
+UNCITED = (  # their answers cite no evidence line
+    "emotion", "several", "description", "action_units", "probe_emotion", "sentiment", "compound", "open",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,13 @@ class TokenSource(Protocol):
 class Source:
     """One part of a mixture: its records, where their files lie, and what is asked of them. tasks: by data set, or of all.
 
-    words: whether the media were observed with transcription.
+    questions: the most in a conversation, None: all. words: whether the media were observed with transcription.
     """
 
     records: Sequence[Record]
     roots: Roots
     tasks: Mapping[str, Mapping[str, Task]]
-    questions: int = 3
+    questions: int | None = 3
     words: bool = False
 
     def tasks_for(self, record: Record) -> Mapping[str, Task]:
@@ -223,6 +225,8 @@ def conversation_without(
     if not gone:
         return converse(record, observation, tasks, rng, source.questions)
     record = one_sided(record, gone)
+    if "face" in gone or "voice" in gone:
+        record = record.model_copy(update={"explanation": []})  # people who wrote it had both before them
     observation = reduced(observation, gone)
     if "evidence" not in gone:
         return converse(record, observation, tasks, rng, source.questions)

@@ -9,13 +9,12 @@ from emoreason.instructions.answers import (
     Exchange,
     Score,
     affect_score,
-    drawn,
+    clues_said,
     label_of,
     label_score,
-    pairs_said,
     set_score,
+    several_said,
     units_said,
-    yes_no_score,
 )
 from emoreason.instructions.chains import compose
 from emoreason.instructions.record import AuLabel, Record, Sentence
@@ -26,9 +25,11 @@ from emoreason.model.prompt import Evidence, answer_text, sanitize
 from emoreason.perception.observation import Observation
 from emoreason.report import wording
 from emoreason.scoring.answer import parse_answer
+from emoreason.scoring.plain_answer import causes_said
 
 SENTIMENTS = ("negative", "neutral", "positive")
 BLENDS = tuple(sorted(COMPOUNDS.values()))
+LEAST_SHARE = 1 / 3  # of the largest one: from there on a label is one of several, and no stray vote
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Scheme:
     def label(self, record: Record) -> str | None:
         """The record's label in this scheme; where people voted, the word with most votes, None in a tie."""
         return label_of(record, self.name)
+
+    def several(self, record: Record) -> tuple[str, ...]:
+        """The labels of a record that has no single one: a row with several, a blend, votes without a majority. Else none."""
+        label = record.label(self.name)
+        if label is None or label.value is not None or not label.shares:
+            return ()
+        least = LEAST_SHARE * max(label.shares.values())
+        words = tuple(word for word in self.labels if label.shares.get(word, 0.0) >= least)
+        return words if len(words) > 1 else ()
 
     def meaning(self, word: str) -> str | None:
         """The canonical emotion, or None: then no cue is known to speak for it."""
@@ -82,7 +92,8 @@ class Emotion:
 
 
 class Reasoning(Emotion):
-    """The label with a composed chain, or with the record's own explanation where nothing was measured."""
+    """The label with its reasons: those that people wrote about the record, as they wrote them; else a composed chain; where
+    nothing was measured, what the set has."""
 
     name = "reasoning"
 
@@ -94,11 +105,58 @@ class Reasoning(Emotion):
     ) -> list[Exchange]:
         label = self.scheme.label(record)
         question = templates().ask(self.name, rng, labels=shuffled(self.scheme.labels, rng))  # first: the answer must not sway it
-        if observation is None:
-            sentences = tuple(Sentence(text=sanitize(s.text), source=s.source) for s in record.explanation)
-        else:
+        sentences = own_words(record)
+        if observation is not None and not any(sentence.source == "human" for sentence in sentences):
             sentences = compose(observation, evidence, label, rng, record.person, self.scheme.meaning(label)).sentences
         return [Exchange(question, closed(label, sentences), sentences)]
+
+
+def own_words(record: Record) -> tuple[Sentence, ...]:
+    """The record's own explanation as plain text."""
+    return tuple(Sentence(text=sanitize(sentence.text), source=sentence.source) for sentence in record.explanation)
+
+
+@dataclass(frozen=True)
+class Description:
+    """The record's own explanation, word for word, where no label is asked about with it."""
+
+    scheme: Scheme
+    name = "description"
+    order = 0
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        return bool(record.explanation) and self.scheme.label(record) not in self.scheme.labels
+
+    def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
+        sentences = own_words(record)
+        return [Exchange(templates().ask(self.name, rng), " ".join(sentence.text for sentence in sentences), sentences)]
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        """Which of the clues and emotion words that the explanation names are named, and which others."""
+        said, truth = clues_said(text), clues_said(" ".join(sentence.text for sentence in own_words(record)))
+        return set_score(said, truth, bool(said))
+
+
+@dataclass(frozen=True)
+class Several:
+    """All labels of a record that has several, in one sentence."""
+
+    scheme: Scheme
+    name = "several"
+    order = 1
+
+    def applies(self, record: Record, observation: Observation | None) -> bool:
+        return bool(self.scheme.several(record))
+
+    def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
+        question = templates().ask(self.name, rng, labels=shuffled(self.scheme.labels, rng))
+        listed = wording.listed(self.scheme.several(record))
+        sentence = Sentence(text=templates().say(self.name, rng, emotions=listed), source="composed")
+        return [Exchange(question, sentence.text, (sentence,))]
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        said = several_said(text, self.scheme.labels)
+        return set_score(said, self.scheme.several(record), bool(said))
 
 
 @dataclass(frozen=True)
@@ -248,7 +306,7 @@ class Causes:
         return [Exchange(templates().ask(self.name, rng, dialogue=dialogue(record)), sentence.text, (sentence,))]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        said = pairs_said(text)
+        said = {(pair.effect, pair.cause) for pair in causes_said(text) or ()}
         return set_score(said, self._pairs(record), bool(said))
 
     @staticmethod
@@ -260,43 +318,3 @@ class Causes:
         named = [c.emotion for c in record.causes if (c.effect + 1, c.cause + 1) == pair and c.emotion]
         emotion = named[0] if named else record.turns[pair[0] - 1].emotion
         return f" ({sanitize(emotion)})" if emotion else ""
-
-
-@dataclass(frozen=True)
-class ProbeEmotion:
-    """Yes or no: is this emotion shown? True and false probes are equally frequent."""
-
-    scheme: Scheme
-    name = "probe_emotion"
-    order = 2
-
-    def applies(self, record: Record, observation: Observation | None) -> bool:
-        return self.scheme.label(record) in self.scheme.labels and len(self.scheme.labels) > 1
-
-    def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
-        label = self.scheme.label(record)
-        true = rng.random() < 0.5
-        other = label if true else rng.choice([word for word in self.scheme.labels if word != label])
-        sentence = Sentence(text=f"{'Yes' if true else 'No'}, it is {label}.", source="composed")
-        return [Exchange(templates().ask(self.name, rng, other=other), sentence.text, (sentence,))]
-
-    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        return yes_no_score(text, drawn(asked, self.name).answer.startswith("Yes"))
-
-
-@dataclass(frozen=True)
-class YesNo:
-    """The data set's own question. A pair is right when both its members are: see `Record.probe`."""
-
-    name = "yes_no"
-    order = 0
-
-    def applies(self, record: Record, observation: Observation | None) -> bool:
-        return record.probe is not None
-
-    def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
-        sentence = Sentence(text=f"{record.probe.answer.capitalize()}.", source="human")
-        return [Exchange(sanitize(record.probe.question), sentence.text, (sentence,))]
-
-    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        return yes_no_score(text, record.probe.answer == "yes")

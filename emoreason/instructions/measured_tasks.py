@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emoreason.instructions.answers import Exchange, Score, drawn, label_of, label_score, set_score, units_said, yes_no_score
+from emoreason.instructions.answers import Exchange, Score, drawn, label_of, label_score, set_score, units_said
 from emoreason.instructions.chains import CLEAR, ids, leaning, observe, usable
 from emoreason.instructions.label_tasks import Scheme, closed, noun, shuffled
 from emoreason.instructions.pairing import FACE_SCHEME, VOICE_SCHEME
@@ -28,7 +28,7 @@ REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw")
 MOST_DENIED = 2
 UNCLEAR = 0.08  # chance to ask about a modality that tells no emotion, else one that does: `unclear` is to be known, not guessed
 OWN_SCHEMES = {"face": FACE_SCHEME, "voice": VOICE_SCHEME}
-_EXPRESSIVE = tuple(au for au in AUS if ACTION_UNITS[au].region != "gaze" and au != "AU45")  # blinks and glances say little
+EXPRESSIVE = tuple(au for au in AUS if ACTION_UNITS[au].region != "gaze" and au != "AU45")  # blinks and glances say little
 
 
 def looked_at(record: Record, observation: Observation | None) -> Person | None:
@@ -44,6 +44,12 @@ def looked_at(record: Record, observation: Observation | None) -> Person | None:
 def absent_units(observation: Observation, person: Person, aus: Sequence[str]) -> list[str]:
     """The units whose denial the checker supports: measured reliably, and never active, nor anything that stands for them."""
     return [au for au in aus if verify(_denied(au, person), observation) == "supported"]
+
+
+def lacking(record: Record, observation: Observation, person: Person, aus: Sequence[str]) -> list[str]:
+    """`absent_units` that no coder of the record saw."""
+    seen = {unit.au for unit in record.action_units if unit.present}
+    return [au for au in absent_units(observation, person, aus) if au not in seen]
 
 
 def _denied(au: str, person: Person) -> Statement:
@@ -69,7 +75,7 @@ class Region:
         self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
         person = looked_at(record, observation)
-        answers = {region: self._sentences(region, person, observation, evidence, rng) for region in REGIONS}
+        answers = {region: self._sentences(region, record, person, observation, evidence, rng) for region in REGIONS}
         regions = [region for region in REGIONS if answers[region]]
         if not regions:
             return []
@@ -79,11 +85,11 @@ class Region:
         return [Exchange(question, " ".join(sentence.text for sentence in sentences), sentences)]
 
     @staticmethod
-    def _sentences(region: str, person: Person, observation: Observation, evidence, rng) -> list[Sentence]:
+    def _sentences(region: str, record: Record, person: Person, observation: Observation, evidence, rng) -> list[Sentence]:
         here = [line for line in usable(observation, evidence) if line.cue.person == person.person and _region(line) == region]
         if here:
             return [Sentence(text=text, source="measured") for text in observe(observation, here, rng)]
-        absent = absent_units(observation, person, [au for au in _EXPRESSIVE if ACTION_UNITS[au].region == region])
+        absent = lacking(record, observation, person, [au for au in EXPRESSIVE if ACTION_UNITS[au].region == region])
         return [denial(person, absent[:MOST_DENIED])] if absent else []
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
@@ -159,7 +165,8 @@ def _modalities(observation: Observation) -> list[str]:
 
 @dataclass(frozen=True)
 class WhyNot:
-    """Why another emotion fits less: cues that weigh more for the label, and telling units of the other that are absent."""
+    """Why another emotion fits less: cues that weigh more for the label, and telling units of the other that are absent; cues
+    that weigh more for the other are granted."""
 
     scheme: Scheme
     name = "why_not"
@@ -180,16 +187,21 @@ class WhyNot:
         other = rng.choice(self._others(label))
         mine, theirs = self.scheme.meaning(label), self.scheme.meaning(other)
         lines = usable(observation, evidence)
-        better = [ln for ln in lines if wording.gain(ln.cue, mine) - wording.gain(ln.cue, theirs) > wording.FOR][:2]
-        told = [Sentence(text=text, source="measured") for text in observe(observation, better, rng)]
+        leads = {line.id: wording.gain(line.cue, mine) - wording.gain(line.cue, theirs) for line in lines}
+        better = [line for line in lines if leads[line.id] > wording.FOR][:2]
+        worse = [line for line in lines if leads[line.id] < -wording.FOR and wording.gain(line.cue, theirs) > wording.FOR][:2]
+        shown = [line for line in lines if line in (*better, *worse)]
+        told = [Sentence(text=text, source="measured") for text in observe(observation, shown, rng)]
         person = looked_at(record, observation)
-        missing = absent_units(observation, person, _telling_units(mine, theirs))[:MOST_DENIED] if person else []
-        told += [denial(person, missing)] if missing else []
-        if not told:
+        missing = lacking(record, observation, person, _telling_units(mine, theirs))[:MOST_DENIED] if person else []
+        if not (better or missing):
             return []
+        told += [denial(person, missing)] if missing else []
+        grant = f"{other} would go with {ids(worse)}" if worse else ""
         weigh = f"{label} is more in line with {ids(better)} than {other}" if better else ""
-        lack = f"what {other} often comes with is missing" if missing else ""
-        text = "; ".join(part for part in (weigh, lack) if part)
+        lack = f"{'more of ' if worse else ''}what {other} often comes with is missing" if missing else ""
+        against = "; ".join(part for part in (weigh, lack) if part)
+        text = f"{grant}, but {against}" if grant else against
         sentences = (*told, Sentence(text=f"{text[0].upper()}{text[1:]}.", source="composed"))
         return [Exchange(templates().ask(self.name, rng, other=other), closed(label, sentences), sentences)]
 
@@ -198,45 +210,7 @@ class WhyNot:
 
 
 def _telling_units(mine: str, theirs: str) -> list[str]:
-    """Units that weigh for `theirs` more than for `mine`, the most telling first."""
+    """Units that weigh for `theirs`, more than for `mine`, the most telling first."""
+    own = FACE_WEIGHTS[EMOTIONS.index(theirs)] - FACE_WEIGHTS.mean(axis=0)
     gap = FACE_WEIGHTS[EMOTIONS.index(theirs)] - FACE_WEIGHTS[EMOTIONS.index(mine)]
-    return [AUS[i] for i in np.argsort(-gap, kind="stable") if gap[i] > wording.FOR]
-
-
-@dataclass(frozen=True)
-class ProbeUnit:
-    """Yes or no: is this unit shown? From the coder's word where there is one, else from a reliable measurement."""
-
-    name = "probe_unit"
-    order = 0
-
-    def applies(self, record: Record, observation: Observation | None) -> bool:
-        return bool(record.action_units) or looked_at(record, observation) is not None
-
-    def turns(
-        self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
-    ) -> list[Exchange]:
-        present, absent, source = self._known(record, observation, evidence)
-        pool = (present, absent) if rng.random() < 0.5 else (absent, present)  # true and false equally often, where both exist
-        units = pool[0] or pool[1]
-        if not units:
-            return []
-        au = rng.choice(units)
-        text = f"Yes, the face shows the {noun(au)} ({au})." if au in present else f"No, the face shows no {noun(au)} ({au})."
-        sentence = Sentence(text=text, source=source)
-        return [Exchange(templates().ask(self.name, rng, unit=noun(au), au=au), text, (sentence,))]
-
-    @staticmethod
-    def _known(record: Record, observation: Observation | None, evidence: Sequence[Evidence]):
-        coded = [unit for unit in record.action_units if unit.au in ACTION_UNITS]
-        if coded:
-            return [u.au for u in coded if u.present], [u.au for u in coded if not u.present], coded[0].source
-        person = looked_at(record, observation)
-        if person is None or len(observation.people) > 1:  # "the face" must be the only one
-            return [], [], "measured"
-        told = {line.cue.cue for line in usable(observation, evidence)}  # an event outside the record's span is not told
-        shown = [au for au in _EXPRESSIVE if au in told]
-        return shown, absent_units(observation, person, _EXPRESSIVE), "measured"
-
-    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
-        return yes_no_score(text, drawn(asked, self.name).answer.startswith("Yes"))
+    return [AUS[i] for i in np.argsort(-own, kind="stable") if min(own[i], gap[i]) > wording.FOR]

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from emoreason.instructions import label_tasks, measured_tasks
+from emoreason.instructions import label_tasks, measured_tasks, probe_tasks
 from emoreason.instructions.answers import Exchange, Score
 from emoreason.instructions.label_tasks import Scheme, dialogue
 from emoreason.instructions.recipe import Recipe
@@ -46,10 +46,11 @@ def tasks_for(scheme: str, labels: Sequence[str], crosswalk: Mapping[str, str | 
     scheme_of = Scheme(scheme, tuple(labels), tuple((crosswalk or {}).items()))
     made: list[Task] = [
         measured_tasks.Region(), label_tasks.Emotion(scheme_of), label_tasks.Reasoning(scheme_of),
+        label_tasks.Several(scheme_of), label_tasks.Description(scheme_of),
         label_tasks.OpenVocabulary(scheme_of), label_tasks.ActionUnits(scheme_of),
         label_tasks.Sentiment(), label_tasks.Compound(), label_tasks.ValenceArousal(), label_tasks.Causes(),
         measured_tasks.ModalityLimited(scheme_of), measured_tasks.WhyNot(scheme_of),
-        measured_tasks.ProbeUnit(), label_tasks.ProbeEmotion(scheme_of), label_tasks.YesNo(),
+        probe_tasks.ProbeUnit(), probe_tasks.ProbeEmotion(scheme_of), probe_tasks.YesNo(),
     ]  # fmt: skip
     return {task.name: task for task in made}
 

@@ -19,15 +19,17 @@ from emoreason.model.prompt import sanitize
 
 LEAST_PHRASINGS = 8  # per question: fewer and a model learns the sentence instead of the question
 QUESTIONS = {
-    "emotion": {"labels"}, "reasoning": {"labels"}, "open": set(), "action_units": set(), "region": {"region", "person"},
-    "sentiment": {"labels"}, "compound": {"labels"}, "causes": {"dialogue"}, "modality": {"modality", "labels"},
-    "why_not": {"other"}, "probe_unit": {"unit", "au"}, "probe_emotion": {"other"}, "valence_arousal": set(),
+    "emotion": {"labels"}, "reasoning": {"labels"}, "several": {"labels"}, "description": set(), "open": set(),
+    "action_units": set(), "region": {"region", "person"}, "sentiment": {"labels"}, "compound": {"labels"},
+    "causes": {"dialogue"}, "modality": {"modality", "labels"}, "why_not": {"other"}, "probe_unit": {"unit", "au"},
+    "probe_emotion": {"other"}, "valence_arousal": set(),
 }  # fmt: skip
 SENTENCES = {
     "face": {"person", "cues"}, "voice": {"cues"}, "nothing": set(), "aside": {"listed"}, "for": {"ids", "emotion"},
     "against": {"ids"}, "undecided": {"emotion"}, "words_neutral": {"ids"}, "conflict": {"modality", "other"},
     "conclusion": {"emotion"}, "unclear": {"modality"}, "alone": {"modality", "emotion"}, "words": {"who", "quote", "when"},
-    "context": {"text"}, "about": {"number"},
+    "context": {"text"}, "about": {"number"}, "several": {"emotions"},
+    "impression": {"emotion"},
 }  # fmt: skip
 
 
