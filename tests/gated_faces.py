@@ -1,6 +1,6 @@
 """Trees of the sets of faces, still and moving. See `gated_trees`."""
 
-from gated_trees import CLIP, PICTURE, Npy, Tree
+from gated_trees import CLIP, PICTURE, Npy, Sheet, Tree
 
 FACES: dict[str, Tree] = {}
 
@@ -105,8 +105,10 @@ FACES["sfew"] = Tree(
 )
 FACES["casme2"] = Tree(
     {
-        "CASME2-coding.csv": "Subject,Filename,OnsetFrame,ApexFrame,OffsetFrame,Action Units,Estimated Emotion\n"
-        "1,EP02_01f,99,59,86,4+L10,disgust\n26,EP18_50,20,/,80,12,happiness\n",
+        "CASME2-coding-20140508.xlsx": Sheet(
+            "Subject,Filename,,OnsetFrame,ApexFrame,OffsetFrame,Action Units,,Estimated Emotion\n"
+            "1,EP02_01f,,99,59,86,4+L10,,disgust\n26,EP18_50,,20,/,80,12,,happiness\n"
+        ),
         **{f"Cropped/sub01/EP02_01f/reg_img{i}.jpg": PICTURE for i in (100, 99)},
         "Cropped/sub26/EP18_50/reg_img20.jpg": PICTURE,
     },
@@ -117,8 +119,10 @@ FACES["casme2"] = Tree(
 )
 FACES["samm"] = Tree(
     {
-        "SAMM_Micro_FACS_Codes_v2.csv": "Subject,Filename,Onset Frame,Apex Frame,Offset Frame,Action Units,Estimated Emotion\n"
-        "006,006_1_2,318,322,383,R12 or R14,Contempt\n011,011_1_1,1,9,50,AU1A + AU2B,Surprise\n",
+        "SAMM_Micro_FACS_Codes_v2.xlsx": Sheet(
+            "Second version\n\nSubject,Filename,Onset Frame,Apex Frame,Offset Frame,Action Units,Estimated Emotion\n"
+            "006,006_1_2,318,322,383,R12 or R14,Contempt\n011,011_1_1,1,9,50,AU1A + AU2B,Surprise\n"
+        ),
         "006/006_1_2/006_05562.jpg": PICTURE, "011/011_1_1/011_00001.jpg": PICTURE, "011/011_1_1/011_00002.jpg": PICTURE,
     },
     [

@@ -7,8 +7,10 @@ An expected line is what `line` prints of a record:
 """
 
 import wave
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import numpy as np
 from PIL import Image
@@ -26,8 +28,15 @@ class Npy:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """A workbook of one sheet: a line a row, cells between commas, numbers as numbers."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Tree:
-    """`files`: relative path -> text, `Npy` or a medium; `failures`: the reasons of what must be left out."""
+    """`files`: relative path -> text, `Npy`, `Sheet` or a medium; `failures`: the reasons of what must be left out."""
 
     files: dict[str, object]
     lines: list[str]
@@ -54,9 +63,44 @@ def _write(path: Path, content: object, shade: int) -> None:
         path.write_bytes(b"clip %d" % shade)  # readers name media, they do not open them
     elif isinstance(content, Npy):
         np.save(path, np.array(content.text), allow_pickle=False)  # AffectNet keeps its numbers as strings
+    elif isinstance(content, Sheet):
+        write_sheet(path, [row.split(",") for row in content.text.splitlines()])
     else:
         assert isinstance(content, str)
         path.write_text(content, encoding="utf-8", newline="")
+
+
+def write_sheet(path: Path, rows: list[list[str]]) -> None:
+    """The least that is an xlsx file (ECMA-376): one sheet, text inside the cells."""
+    office = "http://schemas.openxmlformats.org"
+    main, package = f"{office}/spreadsheetml/2006/main", f"{office}/package/2006"
+    links = f"{office}/officeDocument/2006/relationships"
+    kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    cells = ("".join(_cell(column, number, text) for column, text in enumerate(row)) for number, row in enumerate(rows, 1))
+    lines = "".join(f'<row r="{number}">{row}</row>' for number, row in enumerate(cells, 1))
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kinds}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kinds}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{links}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{links}">'
+        '<sheets><sheet name="one" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{links}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
+    }
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in parts.items():
+            file.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{content}')
+
+
+def _cell(column: int, row: int, text: str) -> str:
+    place = f"{chr(ord('A') + column)}{row}"
+    if text.isdigit() and not text.startswith("0"):
+        return f'<c r="{place}"><v>{text}</v></c>'
+    return f'<c r="{place}" t="inlineStr"><is><t>{escape(text)}</t></is></c>' if text else ""
 
 
 def line(record: Record) -> str:

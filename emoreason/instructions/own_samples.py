@@ -1,7 +1,8 @@
 """One's own clips: samples from a folder per class or from a table, and how a recipe reads them.
 
     CLASS/FILE, CLASS/GROUP/.../FILE, or either below train/, valid/ and test/
-    csv with the columns path,label[,group,text,transcript,aus,start_s,end_s,split], several labels in a cell separated by ;
+    csv, tsv or xlsx with the columns path,label[,group,text,transcript,aus,start_s,end_s,split], several labels in a cell
+    separated by ;
 
 Whatever cannot be meant as it is written raises ConfigError saying what to change.
 """
@@ -15,7 +16,7 @@ from typing import Any
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.readers.row import seconds
-from emoreason.instructions.readers.tables import delimited
+from emoreason.instructions.readers.tables import delimited, lines_of, separator_of
 
 COLUMNS = ("path", "label", "group", "text", "transcript", "aus", "start_s", "end_s", "split")
 KINDS = {
@@ -78,12 +79,12 @@ class Own:
 
 
 def find_own(source: Path) -> Own:
-    """Of a folder, or of a csv or tsv file whose paths are relative to its own folder."""
+    """Of a folder, or of a table whose paths are relative to its own folder."""
     if source.is_dir():
         return _of_folder(source)
     if source.is_file():
         return _of_table(source)
-    raise ConfigError(f"{source} is not there: name a folder with a folder per class, or a csv with path and label")
+    raise ConfigError(f"{source} is not there: name a folder with a folder per class, or a table with path and label")
 
 
 def listed(what: str, lines: Sequence[str], most: int = 3) -> str:
@@ -132,7 +133,7 @@ def _suffix(path: PurePosixPath | Path) -> str:
 
 def _of_table(table: Path) -> Own:
     has = _columns(table)
-    rows = list(delimited(table, None, None, True, "utf-8-sig"))
+    rows = list(delimited(table))
     if bad := [f"line {line}: {cells}" for line, cells in rows if isinstance(cells, str)]:
         raise ConfigError(listed(f"{table}: lines that do not fit the header (is a comma inside a cell quoted?)", bad))
     if not rows:
@@ -145,7 +146,7 @@ def _of_table(table: Path) -> Own:
         raise ConfigError(listed(f"{table}: {len(problems)} lines cannot be used", problems))
     unused = [name for name in has if name not in COLUMNS]
     notes = [f"columns without a meaning here: {', '.join(unused)}"] if unused else []
-    notes += ["text is kept in the records, but reasons are composed from what is measured"] if "text" in has else []
+    notes += ["text is taught word for word: as the reasons of its label, else as a description"] if "text" in has else []
     return Own(table, samples, {"kind": "table", "tables": {"all": table.name}}, _fields(has, samples), notes)
 
 
@@ -163,10 +164,9 @@ def _fields(has: Sequence[str], samples: Sequence[Sample]) -> dict[str, Any]:
 
 def _columns(table: Path) -> list[str]:
     """Names in the header. Raises ConfigError for a header with other separators, without path and label, or with a typo."""
-    with open(table, encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().strip()
-    separator = "\t" if table.suffix.lower() in (".tsv", ".tab") else ","
-    names = [name.strip().strip('"') for name in header.split(separator)]
+    separator = separator_of(table)
+    _, cells = next(lines_of(table), (1, []))
+    names, header = [cell.strip() for cell in cells], separator.join(cells)
     other = next((words for mark, words in _SEPARATORS.items() if mark != separator and mark in header), None)
     if "path" not in names and other is not None:
         raise ConfigError(f"{table}: columns are separated by {other}: save the table with commas (or as .tsv, with tabs)")

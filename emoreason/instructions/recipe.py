@@ -64,14 +64,16 @@ class Files(Strict):
 
 
 class Table(Strict):
-    """Rows of csv/tsv/txt files. `columns` names them where the files have no header.
+    """Rows of csv/tsv/txt files, or of the first sheet of xlsx files. `columns` names them where the files have no header.
 
-    `delimiter` follows from the suffix when not given; `quoted: false` takes quotation marks as text.
+    `header` is a column of it, where other lines stand above. `delimiter` follows from the suffix when not given; `quoted: false`
+    takes quotation marks as text.
     """
 
     kind: Literal["table"]
     tables: Paths
     columns: list[Text] | None = None
+    header: str | None = None
     delimiter: str | None = None
     quoted: bool = True
     encoding: str = "utf-8-sig"  # reads files with and without a byte order mark
@@ -171,7 +173,7 @@ class Fields(Strict):
     id: str
     group: str
     label: str | None = None
-    label_separator: str | None = None  # several labels in one cell share equally
+    label_separator: str | None = None  # several labels in one cell share equally, and are asked about together
     votes: Votes | None = None
     open_labels: str | None = None  # separated by , ; / or written as a list
     compound: str | None = None

@@ -1,11 +1,13 @@
 """A recipe for one's own clips: what is written, and what is stopped before anything is."""
 
 import csv
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import tone, write_media
+from gated_trees import write_sheet
 from PIL import Image
 
 from emoreason.cli import run
@@ -13,6 +15,7 @@ from emoreason.errors import ConfigError
 from emoreason.instructions.new_recipe import checked, draft, write
 from emoreason.instructions.own_samples import find_own
 from emoreason.instructions.recipe import load_recipe
+from emoreason.instructions.tasks import conversation, tasks_of
 from emoreason.instructions.validate import load
 
 WORDS = ("bored", "happy", "very proud")
@@ -103,7 +106,7 @@ def test_a_table_with_everything(tmp_path):
     }
     made = draft(table(tmp_path, rows(**more)))
     first, second = checked(made).records[:2]
-    assert made.notes[0] == "columns without a meaning here: mood" and "text is kept" in made.notes[1]
+    assert made.notes[0] == "columns without a meaning here: mood" and "text is taught word for word" in made.notes[1]
     assert first.group == "g0" and first.explanation == [] and first.transcript == "well, then"
     assert [one.text for one in second.explanation] == ["The smile says it."] and second.explanation[0].source == "human"
     assert {unit.au for unit in second.action_units} == {"AU06", "AU12"}
@@ -116,6 +119,10 @@ def test_several_labels_and_text_alone(tmp_path):
     records = checked(draft(table(tmp_path, some))).records
     assert records[0].labels[0].shares == {"happy": 0.5, "bored": 0.5} and records[0].labels[0].value is None
     assert records[1].labels == [] and records[1].explanation[0].text == "Somebody waits."
+    tasks = tasks_of(draft(tmp_path / "own.csv").recipe)
+    both, told = (conversation(record, None, [], tasks, random.Random(0)) for record in records[:2])
+    assert [exchange.answer.partition(": ")[2] for exchange in both] == ["bored and happy."]
+    assert [exchange.answer for exchange in told] == ["Somebody waits."]
 
 
 def test_pieces_of_one_sound_file_are_one_group(tmp_path):
@@ -132,6 +139,14 @@ def test_pieces_of_one_sound_file_are_one_group(tmp_path):
 @pytest.mark.parametrize("style", [{"encoding": "utf-8-sig"}, {"lineterminator": "\r\n"}, {"delimiter": "\t", "name": "own.tsv"}])
 def test_tables_as_programs_write_them(tmp_path, style):
     assert len(checked(draft(table(tmp_path, rows(), **style))).records) == 24
+
+
+def test_a_sheet_is_a_table(tmp_path):
+    some = [[row["path"], row["label"]] for row in rows()]
+    for n, (path, _) in enumerate(some):
+        picture(tmp_path / path, n)
+    write_sheet(tmp_path / "own.xlsx", [["path", "label"], *some])
+    assert len(checked(draft(tmp_path / "own.xlsx")).records) == 24
 
 
 def test_the_same_split_every_time_and_when_clips_are_added(tmp_path):
@@ -250,7 +265,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     root = sorted_pictures(tmp_path / "clips")
     assert run(["data", "new", str(root), "--name", "mine", "--out", str(tmp_path / "out"), "--cropped"]) == 0
     shown = capsys.readouterr().out
-    assert "mine: ok" in shown and str(tmp_path / "out/mine.yaml") in shown and f"--root mine={root}" in shown
+    assert "mine: ok" in shown and str(tmp_path / "out/mine.yaml") in shown and "next: emoreason data observe" in shown
     assert run(["data", "validate", str(tmp_path / "out/mine.yaml"), "--root", f"mine={root}"]) == 0
     (root / "happy/0 é.png").write_text("broken")
     assert run(["data", "new", str(root), "--name", "again", "--out", str(tmp_path / "out")]) == 1

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from gated_trees import write_sheet
 from PIL import Image
 
 from emoreason.errors import ConfigError
@@ -287,7 +288,7 @@ def test_json_lists_become_columns(tmp_path, wrapped):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "none of the tables"), (b"\xff\xfea", "encoding"), (b"PK", "save the sheet as csv")]
+    ("content", "message"), [(None, "none of the tables"), (b"\xff\xfea", "encoding"), (b"PK", "no spreadsheet can be read")]
 )
 def test_a_wrong_layout_stops_with_a_reason(tmp_path, content, message):
     name = "a.xlsx" if content == b"PK" else "a.csv"
@@ -296,6 +297,16 @@ def test_a_wrong_layout_stops_with_a_reason(tmp_path, content, message):
     table = {"kind": "table", "tables": {"train": name}}
     with pytest.raises(ConfigError, match=message):
         list(read(recipe(table, {"id": "{id}", "group": "{id}"}), tmp_path))
+
+
+def test_a_sheet_reads_like_a_table(tmp_path):
+    write_sheet(tmp_path / "a.xlsx", [["Edition", "2"], [""], ["id", "label"], ["7", "joy"], ["8", "sorrow"]])
+    table = {"kind": "table", "tables": {"train": "a.xlsx"}, "header": "label"}
+    records, failures = both(tmp_path, recipe(table, {"id": "{id}", "group": "{id}", "label": "{label}", "transcript": "x"}))
+    assert [(record.id, record.labels[0].value) for record in records] == [("7", "joy")]
+    assert [failure.place for failure in failures] == ["a.xlsx:5"]
+    with pytest.raises(ConfigError, match="no line has the column 'mood'"):
+        list(read(recipe(table | {"header": "mood"}, {"id": "{id}", "group": "{id}"}), tmp_path))
 
 
 def test_a_missing_root_and_a_pattern_that_fits_nothing(tmp_path):

@@ -1,4 +1,4 @@
-"""Rows of csv, tsv and other delimited text, and of json lists."""
+"""Rows of csv, tsv and other delimited text, of spreadsheets, and of json lists."""
 
 import csv
 import io
@@ -6,9 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from python_calamine import CalamineError, CalamineWorkbook
+
 from emoreason.errors import ConfigError
 from emoreason.instructions.readers.row import Failure, Row
 from emoreason.instructions.recipe import Json, Paths, Table
+
+SHEETS = (".xlsx", ".xls", ".ods")
 
 
 def table_files(root: Path, tables: Paths, dataset: str) -> Iterator[tuple[str, Path] | Failure]:
@@ -33,21 +37,60 @@ def read_text(path: Path, encoding: str = "utf-8-sig") -> str:
         raise ConfigError(f"{path}: not readable as {encoding} ({error}); set `encoding` in the recipe") from error
 
 
-def delimited(path: Path, columns: list[str] | None, delimiter: str | None, quoted: bool, encoding: str) -> Iterator:
-    """(line number, {column: text} or what is wrong with the line). Works with and without BOM and CRLF."""
-    if path.suffix.lower() in (".xlsx", ".xls"):
-        raise ConfigError(f"{path}: save the sheet as csv and name that file in the recipe")
+def separator_of(path: Path) -> str:
+    """What parts the cells of a line, by the file's name."""
+    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+
+
+def lines_of(
+    path: Path, delimiter: str | None = None, quoted: bool = True, encoding: str = "utf-8-sig"
+) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of a text file, with or without BOM and CRLF, or of the first sheet of a workbook."""
+    if path.suffix.lower() in SHEETS:
+        yield from enumerate(_sheet(path), 1)
+        return
     lines = io.StringIO(read_text(path, encoding), newline="")  # splitlines would also cut at form feeds inside a cell
-    separator = delimiter or ("\t" if path.suffix.lower() in (".tsv", ".tab") else ",")
-    rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
-    names = [name.strip() for name in (columns or next(rows, []))]
-    for cells in rows:
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    rows = csv.reader(lines, delimiter=delimiter or separator_of(path), quoting=quoting)
+    yield from ((rows.line_num, cells) for cells in rows)
+
+
+def _sheet(path: Path) -> list[list[str]]:
+    """Cells as text, whole numbers without a point. ConfigError for what is no workbook."""
+    try:
+        rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except (CalamineError, OSError) as error:
+        raise ConfigError(f"{path}: no spreadsheet can be read in it ({error}); save it as xlsx or csv") from error
+    return [[str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell) for cell in row] for row in rows]
+
+
+def delimited(
+    path: Path,
+    columns: list[str] | None = None,
+    delimiter: str | None = None,
+    quoted: bool = True,
+    encoding: str = "utf-8-sig",
+    header: str | None = None,
+) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """(line number, {column: text} or what is wrong with the line). `header`: a column of the header; lines above are skipped."""
+    lines = lines_of(path, delimiter, quoted, encoding)
+    names = [name.strip() for name in columns or _header(path, lines, header)]
+    for number, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) == len(names):
-            yield rows.line_num, dict(zip(names, cells, strict=True))
+            yield number, dict(zip(names, cells, strict=True))
         else:
-            yield rows.line_num, f"{len(cells)} cells where {len(names)} are expected ({', '.join(names[:6])}, ...)"
+            yield number, f"{len(cells)} cells where {len(names)} are expected ({', '.join(names[:6])}, ...)"
+
+
+def _header(path: Path, lines: Iterator[tuple[int, list[str]]], name: str | None) -> list[str]:
+    for _, cells in lines:
+        if name is None or name in map(str.strip, cells):
+            return cells
+    if name is not None:
+        raise ConfigError(f"{path}: no line has the column '{name}', which the recipe's `header` names")
+    return []
 
 
 def table_rows(reader: Table, root: Path, dataset: str) -> Iterator[Row | Failure]:
@@ -57,7 +100,7 @@ def table_rows(reader: Table, root: Path, dataset: str) -> Iterator[Row | Failur
             yield found
             continue
         split, path = found
-        for number, cells in delimited(path, reader.columns, reader.delimiter, reader.quoted, reader.encoding):
+        for number, cells in delimited(path, reader.columns, reader.delimiter, reader.quoted, reader.encoding, reader.header):
             place = f"{path.relative_to(root).as_posix()}:{number}"
             yield Failure(dataset, place, cells) if isinstance(cells, str) else Row(place, {"split": split} | cells)
 
