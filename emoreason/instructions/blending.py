@@ -1,5 +1,8 @@
-"""Pictures of compound expressions, made of two faces with one emotion each: Mixup (H. Zhang et al., ICLR 2018) lays one over
-the other, CutMix (S. Yun et al., ICCV 2019) puts a rectangle of one into the other. The label shares are those of the pixels.
+"""Pictures and films made of two faces: of compound expressions, and of the way from a neutral face to its peak.
+
+Mixup (H. Zhang et al., ICLR 2018) lays one face over another of another emotion, CutMix (S. Yun et al., ICCV 2019) puts a
+rectangle of it into the other; the label shares are those of the pixels. A morph dissolves a person's neutral picture into the
+peak of the same sequence: when the units start and are strongest is known, because it was made so.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,8 +15,12 @@ from PIL import Image
 from emoreason.errors import ConfigError
 from emoreason.instructions.observe_all import Roots, files_of
 from emoreason.instructions.pairing import Blend
-from emoreason.instructions.record import Record
+from emoreason.instructions.record import Media, Record
 from emoreason.media.picture import load_picture, shrink
+
+MORPH_FPS = 12.0  # as often as perception looks
+HOLD = 3  # frames that a morph stays at either end
+STEPS = (4, 10)  # fewest and most frames between them: 0.3 to 0.8 s
 
 
 def mixup(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
@@ -58,11 +65,38 @@ def write_blends(blends: Iterable[Blend], roots: Roots, folder: Path, rng: np.ra
         yield blend.record(name)
 
 
+def morph(first: np.ndarray, last: np.ndarray, steps: int) -> list[np.ndarray]:
+    """uint8 [H, W, 3] each: HOLD times the first, `steps` pictures in between, slowest at both ends, HOLD times the last."""
+    way = (1 - np.cos(np.pi * np.arange(1, steps + 1) / (steps + 1))) / 2  # 0..1, a raised cosine
+    return [first] * HOLD + [mixup(last, first, share) for share in way] + [last] * HOLD
+
+
+def write_morphs(sequences: Iterable[Record], roots: Roots, folder: Path, rng: np.random.Generator) -> Iterator[Record]:
+    """Of each record of `neutral_to_peak` a film in a folder of its own below `folder`, which is the root of the records."""
+    for number, record in enumerate(sequences):
+        files = files_of(record, _root(record, roots))
+        first, last = load_picture(str(files[0])), load_picture(str(files[-1]))
+        steps = int(rng.integers(STEPS[0], STEPS[1] + 1))
+        place = folder / f"morph_{number:06d}"
+        place.mkdir(parents=True, exist_ok=True)
+        frames = morph(first, last if last.shape == first.shape else shrink(last, first.shape[1::-1]), steps)
+        for at, frame in enumerate(frames):
+            Image.fromarray(frame).save(place / f"{at:02d}.png")
+        times = {"onset_s": HOLD / MORPH_FPS, "apex_s": (HOLD + steps) / MORPH_FPS}
+        units = [unit.model_copy(update=times) if unit.present else unit for unit in record.action_units]
+        media = Media(frames=[f"{place.name}/{at:02d}.png" for at in range(len(frames))], frame_rate=MORPH_FPS)
+        yield record.model_copy(update={"media": media, "action_units": units})
+
+
 def _picture(record: Record, roots: Roots) -> np.ndarray:
     """The one picture of a record. Under several roots its path begins with the name of the data set it belongs to."""
     if record.media is None or record.media.image is None:
         raise ConfigError(f"record {record.id} has no picture: only pictures can be blended")
+    return load_picture(str(files_of(record, _root(record, roots))[0]))
+
+
+def _root(record: Record, roots: Roots) -> Path:
     root = roots if isinstance(roots, Path) else roots.get(record.dataset)
     if root is None:
         raise ConfigError(f"record {record.id}: no root is known for data set '{record.dataset}'")
-    return load_picture(str(files_of(record, root)[0]))
+    return root

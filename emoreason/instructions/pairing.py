@@ -79,7 +79,7 @@ def _pair(face: Record, voice: Record, labels: list[ClosedLabel], own: tuple[str
     if voice.media is None or not (voice.media.audio or voice.media.video):
         raise ConfigError(f"record {voice.id} has no sound: it cannot be the voice of a pair")
     own_labels = [ClosedLabel(scheme=FACE_SCHEME, value=seen), ClosedLabel(scheme=VOICE_SCHEME, value=heard)]
-    picture = _prefixed(face.media, face.dataset)
+    picture = prefixed(face.media, face.dataset)
     sound = f"{voice.dataset}/{voice.media.audio or voice.media.video}"
     return Record(
         id=f"{face.id}+{voice.id}",
@@ -98,7 +98,8 @@ def _pair(face: Record, voice: Record, labels: list[ClosedLabel], own: tuple[str
     )
 
 
-def _prefixed(media: Media, dataset: str) -> Media:
+def prefixed(media: Media, dataset: str) -> Media:
+    """Its paths, which now begin with the name of the data set they are of."""
     paths = {name: f"{dataset}/{path}" for name in ("video", "image", "audio") if (path := getattr(media, name))}
     return Media(**paths, frames=[f"{dataset}/{path}" for path in media.frames], frame_rate=media.frame_rate)
 

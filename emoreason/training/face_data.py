@@ -111,11 +111,10 @@ def build_faces(
     recipe = load_recipe(dataset)
     records = [record for record in read(recipe, root) if not isinstance(record, Failure)]
     records, _ = apply_rule(records, hash_media(records, root) if recipe.leaks else {}, recipe.leaks)
-    units = _sequence_units(root) if dataset == "ckplus_neutral_peak" else {}
     parts = folder / f"{dataset}.parts"
     parts.mkdir(parents=True, exist_ok=True)
     chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
-    jobs = [(parts / f"{i:05d}.safetensors", recipe, chunk, units, root, store) for i, chunk in enumerate(chunks)]
+    jobs = [(parts / f"{i:05d}.safetensors", recipe, chunk, root, store) for i, chunk in enumerate(chunks)]
     for done, _ in enumerate(_each(jobs, workers), 1):
         if progress is not None:
             progress(dataset, min(done * _CHUNK, len(records)), len(records))
@@ -135,21 +134,15 @@ def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
         yield from pool.map(_write_part, jobs)
 
 
-def _sequence_units(root: Path) -> dict[str, list]:
-    """Coded units of CK+ by sequence, S###_###: the other edition's peak frames take those of their sequence."""
-    coded = (record for record in read(load_recipe("ckplus48"), root) if not isinstance(record, Failure))
-    return {record.id.rsplit("_", 1)[0]: record.action_units for record in coded}
-
-
 def _write_part(job: tuple) -> None:
-    path, recipe, records, units, root, store = job
+    path, recipe, records, root, store = job
     if path.is_file():
         return
     kept, rows = data_store(store), []
     for record in records:
         observation = find(record, root, kept, words=False)
         if observation is not None and observation.people:
-            rows.append(_row(record, recipe, units, observation.people[0], files_of(record, root)[0]))
+            rows.append(_row(record, recipe, observation.people[0], files_of(record, root)[0]))
     names = [row.pop("names") for row in rows]
     arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in (rows[0] if rows else ())}
     _save(arrays, [name for name, _ in names], [group for _, group in names], path)
@@ -175,9 +168,8 @@ def _save(arrays: dict[str, Tensor], ids: list[str], groups: list[str], path: Pa
     os.replace(partial, path)
 
 
-def _row(record: Record, recipe: Recipe, units: dict[str, list], person: Person, path: Path) -> dict:
+def _row(record: Record, recipe: Recipe, person: Person, path: Path) -> dict:
     emotion, known, majority = _emotion(record, recipe)
-    coded = _units(record, units, majority)
     crop, landmarks, mesh = _face(person, path)
     pair = person.action_units.intensity[0]  # [A, 2]
     measured = np.where(np.isnan(pair).all(1), np.nan, np.fmax(pair[:, 0], pair[:, 1])) if mesh else np.full(len(AUS), np.nan)
@@ -193,7 +185,7 @@ def _row(record: Record, recipe: Recipe, units: dict[str, list], person: Person,
         "emotion": emotion,
         "known": np.float32(known),
         "majority": np.int8(majority),
-        "aus": coded,
+        "aus": _units(record),
         "measured": measured.astype(np.float32),
         "split": np.int8(_SPLITS.index(record.split)),
         "fold": np.int8(fold_of(record.group)),
@@ -236,12 +228,10 @@ def _emotion(record: Record, recipe: Recipe) -> tuple[np.ndarray, float, int]:
     return (shares / known if known > 0 else shares * np.nan), known, EMOTIONS.index(chosen) if chosen else -1
 
 
-def _units(record: Record, by_sequence: dict[str, list], majority: int) -> np.ndarray:
-    """[A] 0, 1 or NaN. Of the edition with neutral frames, those have none of what was coded at the peak."""
-    coded = record.action_units or by_sequence.get(record.id.rsplit("_", 1)[0], [])
-    rest = not record.action_units and majority == EMOTIONS.index("neutral")
+def _units(record: Record) -> np.ndarray:
+    """[A] 0, 1 or NaN."""
     out = np.full(len(AUS), np.nan, np.float32)
-    for unit in coded:
+    for unit in record.action_units:
         if unit.au in ACTION_UNITS:
-            out[AUS.index(unit.au)] = 0.0 if rest else float(unit.present)
+            out[AUS.index(unit.au)] = float(unit.present)
     return out

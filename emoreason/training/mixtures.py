@@ -5,8 +5,9 @@ of any set of the run is dropped, whichever set it is from (MELD and ECF tell th
 """
 
 import json
-import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ import numpy as np
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.answers import label_of
-from emoreason.instructions.pairing import SCHEME, audio_visual, conflicts
+from emoreason.instructions.blending import write_blends, write_morphs
+from emoreason.instructions.collator import Source
+from emoreason.instructions.leaks import passages, without_texts_of
+from emoreason.instructions.pairing import SCHEME, Emotion, audio_visual, blends, conflicts, neutral_to_peak, prefixed
 from emoreason.instructions.recipe import Recipe, load_recipe
 from emoreason.instructions.record import ClosedLabel, Record
-from emoreason.instructions.store import read_index, write_records
+from emoreason.instructions.store import read_index, read_records, write_records
 from emoreason.instructions.tasks import Task, tasks_for, tasks_of
 from emoreason.instructions.validate import data_root, load
 from emoreason.labels.emotions import EMOTIONS
@@ -26,7 +30,7 @@ from emoreason.training.run import PartSpec, Run
 FILE = "mixtures.json"
 FORMAT = "emoreason/mixtures/1"
 SPLITS = ("train", "valid")
-LEAST_WORDS = 5  # shorter utterances occur everywhere
+MADE = "made"  # below the folder of the mixtures: pictures and films that no data set has
 Progress = Callable[[str, float, float | None], None]
 
 
@@ -44,18 +48,17 @@ def build(
         return index["parts"]
     sets = {name: _load(recipe, place, progress) for name, (recipe, place) in places.items()}
     recipes = {name: recipe for name, (recipe, _) in places.items()}
-    held = held_texts(record for records in sets.values() for record in records if record.split == "test")
-    parts, dropped = {}, {}
-    usable = {name: [record for record in records if record.split in SPLITS] for name, records in sets.items()}
-    kept = {name: [record for record in records if not told(record, held)] for name, records in usable.items()}
-    dropped = {name: len(usable[name]) - len(kept[name]) for name in sets if len(usable[name]) > len(kept[name])}
+    held = {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
+    parts, kept, dropped = {}, {}, {}
+    for name, records in sets.items():
+        kept[name], told = without_texts_of([record for record in records if record.split in SPLITS], held)
+        dropped |= {name: len(told)} if told else {}
     for stage, spec in run.tuning().items():
         for name, part in spec.mixture.items():
-            chosen = _choose(part, kept, recipes, [run.seed, *f"{stage}/{name}".encode()], spec.validation)
+            made_in = Making(roots_of(places, folder), folder / MADE / f"{stage}-{name}")
+            chosen = _choose(part, kept, recipes, [run.seed, *f"{stage}/{name}".encode()], spec.validation, made_in)
             if not chosen["train"]:
-                raise ConfigError(
-                    f"stages.{stage}.mixture.{name}: not a single training record is left; check its data and tasks"
-                )
+                raise ConfigError(f"stages.{stage}.mixture.{name}: not a single training record is left{_why(part, sets)}")
             hashes = {split: write_records(some, folder / stage / name / split) for split, some in chosen.items()}
             parts[f"{stage}/{name}"] = {s: {"records": len(chosen[s]), "sha256": hashes[s]} for s in SPLITS}
     content = {"format": FORMAT, "run": run.digest(), "parts": parts, "dropped_as_tested": dropped}
@@ -96,28 +99,34 @@ def locate(run: Run, roots: Mapping[str, Path], data: str | None) -> dict[str, t
     return found
 
 
+def roots_of(places: Mapping[str, tuple[Recipe, Path]], folder: Path) -> dict[str, Path]:
+    """For records that are put together or made: the folders of the data sets by their names, and the one of what was made."""
+    return {recipe.name: place for recipe, place in places.values()} | {MADE: folder / MADE}
+
+
+def part_sources(
+    run: Run, stage: str, places: Mapping[str, tuple[Recipe, Path]], folder: Path, split: str = "train"
+) -> dict[str, Source]:
+    """The parts of a stage as `build` wrote them into `folder`: their records, where their files lie, what is asked of them."""
+    out, recipes = {}, {name: recipe for name, (recipe, _) in places.items()}
+    for name, spec in run.tuning()[stage].mixture.items():
+        records = list(read_records(folder / stage / name / split))
+        tasks = tasks_of_part(spec, recipes, spec.data[0])
+        if spec.kind != "records":
+            out[name] = Source(records, roots_of(places, folder), {"": tasks}, spec.questions)
+        elif len(spec.data) > 1:
+            raise ConfigError(f"stage '{stage}': a part of records takes one data set; make a part for each")
+        else:
+            recipe, place = places[spec.data[0]]
+            out[name] = Source(records, place, {recipe.name: tasks}, spec.questions)
+    return out
+
+
 def tasks_of_part(part: PartSpec, recipes: Mapping[str, Recipe], dataset: str) -> dict[str, Task]:
     """The tasks that a part asks, in the words that its records are labelled with."""
     native = part.kind == "records" and part.labels == "native"
     known = tasks_of(recipes[dataset]) if native else tasks_for(SCHEME, EMOTIONS)
     return {name: known[name] for name in part.tasks}
-
-
-def held_texts(records) -> set[str]:
-    """Utterances of test records that are text: acted speech says the same sentences to everyone."""
-    return {text for record in records for text in _texts(record)}
-
-
-def told(record: Record, held: set[str]) -> bool:
-    return any(text in held for text in _texts(record))
-
-
-def _texts(record: Record) -> set[str]:
-    if record.media is not None:
-        return set()
-    said = [turn.text for turn in record.turns] or [record.transcript or ""]
-    plain = (" ".join(re.findall(r"\w+", text.lower())) for text in said)
-    return {text for text in plain if text.count(" ") + 1 >= LEAST_WORDS}
 
 
 def focused(record: Record, before: int) -> Record:
@@ -137,11 +146,22 @@ def _load(recipe: Recipe, place: Path, progress: Progress | None) -> list[Record
     return loaded.records
 
 
+def _why(part: PartSpec, sets: Mapping[str, Sequence[Record]]) -> str:
+    """What may be wrong with it. A set that is only for testing (EMER) never gives a training record."""
+    splits = {record.split for name in part.data for record in sets[name]}
+    return "; check its data and tasks" if "train" in splits else f": its data are only for {' and '.join(sorted(splits))}"
+
+
 def _choose(
-    part: PartSpec, sets: Mapping[str, Sequence[Record]], recipes: Mapping[str, Recipe], seed: Sequence[int], validation: int
+    part: PartSpec,
+    sets: Mapping[str, Sequence[Record]],
+    recipes: Mapping[str, Recipe],
+    seed: Sequence[int],
+    validation: int,
+    making: "Making",
 ) -> dict[str, list[Record]]:
     """Records of a part by split."""
-    out = {}
+    out, emotion = {}, _emotion(recipes)
     for split in SPLITS:
         rng = np.random.default_rng([*seed, SPLITS.index(split)])
         own = [(record, name) for name in part.data for record in sets[name] if record.split == split]
@@ -149,16 +169,46 @@ def _choose(
         if part.kind == "records":
             ready = [_prepared(record, part, recipes[name]) for record, name in own if _asked(record, part, recipes[name])]
             out[split] = limited(ready, limit, part.balance, rng)
-            continue
-        emotion = _emotion(recipes)
-        faces = limited([record for record, _ in own], limit and 2 * limit, part.balance, rng, emotion)
-        voices = [record for name in part.voices for record in sets[name] if record.split == split]
-        made = (audio_visual if part.kind == "pairs" else conflicts)(faces, voices, emotion, rng)
-        out[split] = limited(list(made), limit, False, rng)
+        elif part.voices:
+            faces = limited([record for record, _ in own], limit and 2 * limit, part.balance, rng, emotion)
+            voices = [record for name in part.voices for record in sets[name] if record.split == split]
+            made = (audio_visual if part.kind == "pairs" else conflicts)(faces, voices, emotion, rng)
+            out[split] = limited(list(made), limit, False, rng)
+        else:
+            out[split] = making.records(part, [record for record, _ in own], emotion, limit, split, rng)
     return out
 
 
-def _emotion(recipes: Mapping[str, Recipe]) -> Callable[[Record], str | None]:
+@dataclass(frozen=True)
+class Making:
+    """Where the pictures of a part are put that no data set has. roots: of the data sets they are made from, by name."""
+
+    roots: Mapping[str, Path]
+    folder: Path
+
+    def records(
+        self, part: PartSpec, faces: Sequence[Record], emotion: Emotion, limit: int | None, split: str, rng: np.random.Generator
+    ) -> list[Record]:
+        """Blends of two faces, with both labels, or films from neutral to peak; pictures of an earlier build go first."""
+        place = self.folder.with_name(f"{self.folder.name}-{split}")
+        if place.exists():
+            shutil.rmtree(place)
+        if part.kind == "sequences":
+            some = limited(list(neutral_to_peak(faces, emotion)), limit, part.balance, rng, emotion)
+            written = [_canonical(record, emotion) for record in write_morphs(some, self.roots, place, rng)]
+        else:
+            pairs = list(blends(faces, emotion, rng, part.kind))
+            some = [pairs[i] for i in rng.permutation(len(pairs))[:limit]]
+            written = write_blends(some, self.roots, place, rng)
+        at = f"{MADE}/{place.name}"
+        return [record.model_copy(update={"media": prefixed(record.media, at)}) for record in written]
+
+
+def _canonical(record: Record, emotion: Emotion) -> Record:
+    return record.model_copy(update={"labels": [ClosedLabel(scheme=SCHEME, value=emotion(record))]})
+
+
+def _emotion(recipes: Mapping[str, Recipe]) -> Emotion:
     schemes = {recipe.name: recipe.scheme for recipe in recipes.values()}
 
     def canonical(record: Record) -> str | None:
@@ -173,17 +223,17 @@ def _asked(record: Record, part: PartSpec, recipe: Recipe) -> bool:
     """Whether any task of the part applies; what only a measurement can tell is taken to be there for records with media."""
     if part.labels == "canonical" and _emotion({recipe.name: recipe})(record) is None:
         return False
-    if record.media is not None:
-        label = recipe.scheme and label_of(record, recipe.scheme.name)
-        return recipe.scheme is None or label in recipe.scheme.offered or bool(record.action_units)
     tasks = tasks_of(recipe)
-    return any(tasks[name].applies(record, None) for name in part.tasks)
+    if any(tasks[name].applies(record, None) for name in part.tasks):
+        return True
+    label = recipe.scheme and label_of(record, recipe.scheme.name)
+    known = recipe.scheme is None or label in recipe.scheme.offered or bool(record.action_units)
+    return record.media is not None and known
 
 
 def _prepared(record: Record, part: PartSpec, recipe: Recipe) -> Record:
     if part.labels == "canonical":
-        label = ClosedLabel(scheme=SCHEME, value=_emotion({recipe.name: recipe})(record))
-        record = record.model_copy(update={"labels": [label]})
+        record = _canonical(record, _emotion({recipe.name: recipe}))
     return record if part.context is None else focused(record, part.context)
 
 

@@ -41,7 +41,8 @@ class Strict(BaseModel):
 
 
 class PartSpec(Strict):
-    """One part of a mixture. `data`: recipes; pairs and conflicts put a face of them to a voice of `voices`.
+    """One part of a mixture. `data`: recipes; pairs and conflicts put a face of them to a voice of `voices`; mixup and cutmix
+    merge two of their faces into one picture, sequences make films from neutral to peak: these are observed once they are built.
 
     limit: at most so many records, of each class equally many with `balance`. labels: the data set's own words or the
     canonical emotions. context: utterances kept before the one that is asked about (a dialogue's length is what costs).
@@ -49,7 +50,7 @@ class PartSpec(Strict):
     """
 
     data: Names
-    kind: Literal["records", "pairs", "conflicts"] = "records"
+    kind: Literal["records", "pairs", "conflicts", "mixup", "cutmix", "sequences"] = "records"
     voices: Names = []
     weight: float = Field(1.0, gt=0)
     limit: int | None = Field(None, ge=1)
@@ -61,7 +62,7 @@ class PartSpec(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> "PartSpec":
-        if (self.kind == "records") == bool(self.voices):
+        if (self.kind in ("pairs", "conflicts")) != bool(self.voices):
             raise ValueError("`voices` are for pairs and conflicts, and those need them")
         for task in self.tasks:
             if task not in TASKS:

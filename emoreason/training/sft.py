@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from emoreason.errors import ConfigError
 from emoreason.instructions.collator import Conversations, Example, Source
 from emoreason.instructions.mixture import Mixture, Part
-from emoreason.instructions.store import read_records
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
 from emoreason.model.stages import FROZEN, apply_stage, load_stage, parameter_groups
@@ -25,11 +24,11 @@ from emoreason.perception.store import ObservationStore
 from emoreason.training.features import Features
 from emoreason.training.finetune import initial
 from emoreason.training.fit import Fitted, fit, moved
-from emoreason.training.mixtures import class_of, locate, tasks_of_part
+from emoreason.training.mixtures import class_of, locate, part_sources
 from emoreason.training.own_labels import LabelledConversations
 from emoreason.training.parts import INDEX, load_parts, save_parts
 from emoreason.training.processes import main_first
-from emoreason.training.run import PartSpec, Run, TuningStage
+from emoreason.training.run import Run, TuningStage
 
 Progress = Callable[[str, float, float | None], None]
 FINAL, MIXTURES, FEATURES = "final", "mixtures", "features"
@@ -102,24 +101,11 @@ class Stage:
         if self.spec.checkpointing:
             save_memory(self.model)
         self.tuning = Tuning(self.model, self.spec.sentiment, self.spec.label)
-        places = locate(run, roots, data)
-        self.recipes = {key: recipe for key, (recipe, _) in places.items()}
-        self.roots = {key: place for key, (_, place) in places.items()}
+        self.places = locate(run, roots, data)
         self.features = Features(self.model, self.processor, out / FEATURES)
 
     def sources(self, split: str) -> dict[str, Source]:
-        folder = self.out / MIXTURES / self.name
-        return {name: self._source(spec, folder / name / split) for name, spec in self.spec.mixture.items()}
-
-    def _source(self, spec: PartSpec, folder: Path) -> Source:
-        records = list(read_records(folder))
-        if spec.kind == "records":
-            tasks = {self.recipes[name].name: tasks_of_part(spec, self.recipes, name) for name in spec.data}
-            roots = self.roots[spec.data[0]] if len(spec.data) == 1 else None
-            if roots is None:
-                raise ConfigError(f"stage '{self.name}': a part of records takes one data set; make a part for each")
-            return Source(records, roots, tasks, spec.questions)
-        return Source(records, self.roots, {"": tasks_of_part(spec, self.recipes, spec.data[0])}, spec.questions)
+        return part_sources(self.run, self.name, self.places, self.out / MIXTURES, split)
 
     def conversations(self, split: str = "train") -> Conversations:
         """The samples that training draws, or those of validation: the latter with every input."""

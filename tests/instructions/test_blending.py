@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from emoreason.errors import ConfigError
-from emoreason.instructions.blending import cutmix, merge, mixup, write_blends
+from emoreason.instructions.blending import HOLD, MORPH_FPS, cutmix, merge, mixup, morph, write_blends, write_morphs
 from emoreason.instructions.pairing import blends
-from emoreason.instructions.record import ClosedLabel, Media, Record
+from emoreason.instructions.record import AuLabel, ClosedLabel, Media, Record
 
 BLACK, WHITE = np.zeros((48, 40, 3), np.uint8), np.full((48, 40, 3), 200, np.uint8)
 
@@ -76,3 +76,23 @@ def test_what_is_no_picture_is_refused(root):
     voice = blend.first.model_copy(update={"media": Media(audio="a.wav")})
     with pytest.raises(ConfigError, match="has no picture"):
         merge(type(blend)(voice, blend.second, 0.5, "mixup", blend.emotions), root, rng())
+
+
+def test_a_morph_rises_from_the_first_picture_to_the_last():
+    means = [frame.mean() for frame in morph(BLACK, WHITE, 5)]
+    assert means[:HOLD] == [0] * HOLD and means[-HOLD:] == [200] * HOLD and len(means) == 5 + 2 * HOLD
+    assert means == sorted(means) and means[HOLD + 2] == 100  # half of the way in the middle of the time
+
+
+def test_a_film_of_a_sequence_knows_when_its_units_begin(root, tmp_path):
+    units = [AuLabel(au="AU12"), AuLabel(au="AU04", present=False)]
+    media = Media(frames=["black.png", "white.png"], frame_rate=2.0)
+    peak = face("white", "happiness").model_copy(update={"media": media, "action_units": units})
+    [made] = write_morphs([peak], {"set": root}, tmp_path / "made", rng())
+    frames = [np.asarray(Image.open(tmp_path / "made" / path)) for path in made.media.frames]
+    black = sum(frame.mean() == 0 for frame in frames)
+    whole = next(place for place, frame in enumerate(frames) if frame.mean() == 200)
+    assert made.media.frame_rate == MORPH_FPS and (frames[0] == BLACK).all() and (frames[-1] == WHITE).all()
+    assert made.action_units[0].onset_s == pytest.approx(black / MORPH_FPS)
+    assert made.action_units[0].apex_s == pytest.approx(whole / MORPH_FPS) and made.action_units[1] == units[1]
+    assert made.labels == peak.labels
