@@ -1,12 +1,21 @@
-"""Conversations in the line formats of other trainers, both ways: ms-swift (messages) and LLaMA-Factory (ShareGPT)."""
+"""Conversations in the line formats of other trainers, both ways: ms-swift (messages) and LLaMA-Factory (ShareGPT).
+
+Other trainers have no tokens for faces and voices: they are given the files, and what was measured as lines of text.
+"""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from emoreason.errors import ConfigError
+from emoreason.instructions import conversation
+from emoreason.instructions.answers import Exchange
+from emoreason.instructions.collator import Source
+from emoreason.instructions.observe_all import Roots, clip_jobs, find
+from emoreason.perception.store import ObservationStore
 
 Format = Literal["ms-swift", "llama-factory"]
 Role = Literal["system", "user", "assistant"]
@@ -43,6 +52,37 @@ class Conversation:
             marks, files = sum(message.text.count(mark) for message in self.messages), len(getattr(self, kind))
             if marks != files:
                 raise ValueError(f"{marks} {mark} in the text, but {files} {kind}")
+
+
+def conversations_of(
+    source: Source, store: ObservationStore, seed: int = 0, reword: Callable[[Exchange], Exchange] = lambda exchange: exchange
+) -> Iterator[tuple[str, Conversation | None]]:
+    """(split, conversation) of each record; None where its media were not observed or nothing can be asked about it.
+
+    reword: a teacher's way of putting the answers.
+    """
+    for record in source.records:
+        seen = find(record, source.roots, store, source.words)
+        talk = None
+        if seen is not None or record.media is None:
+            rng = random.Random(f"{seed} {record.id}")
+            talk = conversation.converse(record, seen, source.tasks_for(record), rng, source.questions)
+        if talk is None:
+            yield record.split, None
+        else:
+            yield record.split, exported(replace(talk, exchanges=tuple(map(reword, talk.exchanges))), source.roots)
+
+
+def exported(talk: conversation.Conversation, roots: Roots) -> Conversation:
+    """With whole paths of its files, each named by a mark before the first question."""
+    media: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    for job in clip_jobs(talk.record, roots):
+        clip = job.clip()
+        kind = "images" if job.frames or clip.kind == "picture" else "videos" if clip.has_video else "audios"
+        media[kind] += [str(Path(path).resolve()) for path in job.frames or (job.path,)]
+    first, *rest = (Message(message.role, message.content) for message in talk.messages())
+    marks = "".join(mark * len(media[kind]) for kind, mark in _KINDS.items())
+    return Conversation([Message(first.role, f"{marks}{first.text}"), *rest], **media)
 
 
 def write_conversations(conversations: Iterable[Conversation], path: Path, format: Format) -> int:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -21,10 +21,12 @@ from markupsafe import Markup
 from PIL import Image
 
 from emoreason.errors import EmoReasonError
+from emoreason.instructions.collator import Source
 from emoreason.instructions.conversation import Conversation, converse, passages
 from emoreason.instructions.observe_all import Roots, clip_jobs, data_store, find, jobs_of, observe_all
+from emoreason.instructions.recipe import Recipe
 from emoreason.instructions.record import Record
-from emoreason.instructions.tasks import Task
+from emoreason.instructions.tasks import tasks_of
 from emoreason.media import Clip
 
 MOST_FRAMES, MAX_SIDE, LEAST_SIDE, QUALITY = 6, 240, 144, 85
@@ -86,18 +88,20 @@ def few(records: Sequence[Record], count: int, rng: random.Random) -> list[Recor
     return sorted(taken, key=lambda record: places[record.id])
 
 
-def preview(
-    records: Sequence[Record], roots: Roots, tasks: Mapping[str, Task], title: str, store: Path, seed: int = 0, words: bool = True
-) -> str:
-    """The page of `records`, measured now if they were not yet. Records that no task asks about are left out.
+def source_of(recipe: Recipe, root: Path, records: Sequence[Record], words: bool = True) -> Source:
+    """A data set by itself: everything is asked that its labels allow."""
+    return Source(records, root, {recipe.name: tasks_of(recipe)}, questions=None, words=words)
 
-    `words=False` transcribes nothing, as `data observe --no-words` does, and finds what that has measured.
-    """
-    observe_all(jobs_of(records, roots, words), store, workers=1)
+
+def preview(records: Sequence[Record], source: Source, title: str, store: Path, seed: int = 0) -> str:
+    """The page of `records`, some of the source's, measured now if they were not yet. Records of which nothing is asked are left
+    out."""
+    observe_all(jobs_of(records, source.roots, source.words), store, workers=1)
     kept, shown = data_store(store), []
     for record in records:
-        made = converse(record, find(record, roots, kept, words), tasks, random.Random(f"{seed} {record.id}"))
-        shown += [show(made, roots)] if made is not None else []
+        seen = find(record, source.roots, kept, source.words)
+        made = converse(record, seen, source.tasks_for(record), random.Random(f"{seed} {record.id}"), source.questions)
+        shown += [show(made, source.roots)] if made is not None else []
     return page(shown, title)
 
 
@@ -154,6 +158,8 @@ def facts(conversation: Conversation) -> list[tuple[str, str]]:
     """What else is known of the record."""
     record = conversation.record
     known = [(name.replace("_", " "), str(value)) for name in _FIELDS if (value := getattr(record, name)) is not None]
+    bare = record.media is None and not (record.turns or record.transcript)
+    known += [("media", "not at hand: asked as if they were shown")] if bare else []
     known += [("seconds", f"{record.span.start_s:.2f}–{record.span.end_s:.2f}")] if record.span else []
     return known + ([("made of", ", ".join(record.synthetic))] if record.synthetic else [])
 

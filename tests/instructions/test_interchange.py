@@ -1,11 +1,19 @@
 """Line formats of other trainers: both ways without loss, and nothing malformed."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from observations import make_observation
+from PIL import Image
+from training_data import keep
 
 from emoreason.errors import ConfigError
-from emoreason.instructions.interchange import Conversation, Message, read_conversations, write_conversations
+from emoreason.instructions.collator import Source
+from emoreason.instructions.interchange import Conversation, Message, conversations_of, read_conversations, write_conversations
+from emoreason.instructions.observe_all import clip_jobs, data_store
+from emoreason.instructions.record import ClosedLabel, Media, Record
+from emoreason.instructions.tasks import tasks_for
 
 TALK = Conversation(
     [
@@ -68,3 +76,25 @@ def test_a_malformed_line_is_named(tmp_path, line, message):
 def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="ms-swift or llama-factory"):
         write_conversations([PLAIN], tmp_path / "x", "other")
+
+
+def test_a_set_is_exported_with_its_files_and_what_was_measured(tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    label = ClosedLabel(scheme="set", value="joy")
+    shared = {"dataset": "set", "group": "g", "licence": "x", "labels": [label]}
+    seen = Record(id="1", split="train", media=Media(image="a.png"), **shared)
+    words = Record(id="2", split="test", transcript="I won!", **shared)
+    store = data_store(tmp_path / "store")
+    clip = clip_jobs(seen, tmp_path)[0]
+    smile = make_observation(0.08, people=[{"au": {"AU12": [(0.0, 0.04, 0.08, 0.9, "both")]}}], size=(20, 20))
+    keep(store, replace(smile, source=clip.clip().source, settings=clip.settings.to_dict()), 1)
+    source = Source([seen, words], tmp_path, {"": tasks_for("set", ("joy", "anger"))}, 1, words=True)
+    (split, picture), (other, text) = conversations_of(source, store)
+    assert (split, other) == ("train", "test") and picture.images == [str((tmp_path / "a.png").resolve())]
+    assert picture.messages[0].text.startswith("<image>") and "f1 p1 AU" in picture.messages[0].text
+    assert "I won!" in text.messages[0].text and not text.images
+    assert conversations_of(source, data_store(tmp_path / "empty")).__next__() == ("train", None)  # not observed
+    [_, (_, loud)] = conversations_of(source, store, reword=lambda exchange: exchange._replace(answer=exchange.answer.upper()))
+    assert loud.messages[1].text == text.messages[1].text.upper()
+    write_conversations([picture, text], tmp_path / "x.jsonl", "llama-factory")
+    assert list(read_conversations(tmp_path / "x.jsonl")) == [picture, text]

@@ -16,6 +16,7 @@ from observations import make_observation
 from voices import speech, write_wav
 
 from emoreason.cli import run
+from emoreason.instructions.collator import Source
 from emoreason.instructions.conversation import converse
 from emoreason.instructions.preview import few, labels, page, preview, show, waveform
 from emoreason.instructions.record import ClosedLabel, Media, Record
@@ -142,7 +143,7 @@ def test_records_are_measured_on_the_way(tmp_path):
 
 
 def page_of(records: list[Record], root: Path) -> str:
-    return preview(records, root, tasks_for("set", LABELS), "Set", root / "store")
+    return preview(records, Source(records, root, {"": tasks_for("set", LABELS)}, None, words=True), "Set", root / "store")
 
 
 def test_command_writes_a_page(tmp_path, capsys):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from emoreason.cli import run
 from emoreason.errors import ConfigError
-from emoreason.instructions.leaks import apply_rule, find_leaks, hash_media
+from emoreason.instructions.leaks import apply_rule, contents, find_leaks, hash_media
 from emoreason.instructions.recipe import Recipe, load_recipe
 from emoreason.instructions.store import read_index, read_records
 from emoreason.instructions.validate import data_root, load, validate
@@ -221,6 +221,8 @@ def test_the_rule_of_ferplus_drops_exactly_what_recurs():
     kept, dropped = apply_rule(bare.records, hashes, ferplus.leaks)
     assert not find_leaks(kept, hashes)
     assert {record.id for record in dropped} <= shared and "test" not in {record.split for record in dropped}
+    left = {content for record in kept for content in contents(record, hashes)}
+    assert all(contents(record, hashes) <= left for record in dropped)  # each has a copy that stays: nothing was lost
     test = [record for record in kept if record.split == "test"]
     assert len(test) == 3573
     assert sum(ferplus.scheme.crosswalk.get(record.labels[0].value) is not None for record in test) == 3137
