@@ -20,7 +20,6 @@ from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
 from emoreason.report import wording
 from emoreason.report.claims import verify
-from emoreason.report.face_weights import FACE_WEIGHTS
 from emoreason.scoring.answer import parse_answer
 from emoreason.scoring.statement import Statement
 
@@ -28,6 +27,13 @@ REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw")
 MOST_DENIED = 2
 UNCLEAR = 0.08  # chance to ask about a modality that tells no emotion, else one that does: `unclear` is to be known, not guessed
 OWN_SCHEMES = {"face": FACE_SCHEME, "voice": VOICE_SCHEME}
+# What several published lists agree on: EMFACS, and Du, Tao and Martinez (PNAS 2014). Faces often lack it, so its absence is said
+# to speak against an emotion, never to rule it out.
+OFTEN = {
+    "anger": ("AU04", "AU07", "AU23"), "contempt": ("AU14",), "disgust": ("AU09", "AU10"),
+    "fear": ("AU20", "AU01", "AU04", "AU05"), "happiness": ("AU12", "AU06"), "neutral": (), "sadness": ("AU15", "AU01", "AU04"),
+    "surprise": ("AU26", "AU02", "AU01", "AU05"),
+}  # fmt: skip
 EXPRESSIVE = tuple(au for au in AUS if ACTION_UNITS[au].region != "gaze" and au != "AU45")  # blinks and glances say little
 
 
@@ -175,16 +181,18 @@ class WhyNot:
     def applies(self, record: Record, observation: Observation | None) -> bool:
         label = self.scheme.label(record)
         known = label in self.scheme.labels and self.scheme.meaning(label) is not None
-        return observation is not None and known and bool(self._others(label))
+        return observation is not None and known and bool(self._others(label, record))
 
-    def _others(self, label: str) -> list[str]:
-        return [word for word in self.scheme.labels if self.scheme.meaning(word) not in (None, self.scheme.meaning(label))]
+    def _others(self, label: str, record: Record) -> list[str]:
+        """Labels that mean something else and are none of several that the record has."""
+        words = [word for word in self.scheme.labels if word not in self.scheme.several(record)]
+        return [word for word in words if self.scheme.meaning(word) not in (None, self.scheme.meaning(label))]
 
     def turns(
         self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
         label = self.scheme.label(record)
-        other = rng.choice(self._others(label))
+        other = rng.choice(self._others(label, record))
         mine, theirs = self.scheme.meaning(label), self.scheme.meaning(other)
         lines = usable(observation, evidence)
         leads = {line.id: wording.gain(line.cue, mine) - wording.gain(line.cue, theirs) for line in lines}
@@ -210,7 +218,5 @@ class WhyNot:
 
 
 def _telling_units(mine: str, theirs: str) -> list[str]:
-    """Units that weigh for `theirs`, more than for `mine`, the most telling first."""
-    own = FACE_WEIGHTS[EMOTIONS.index(theirs)] - FACE_WEIGHTS.mean(axis=0)
-    gap = FACE_WEIGHTS[EMOTIONS.index(theirs)] - FACE_WEIGHTS[EMOTIONS.index(mine)]
-    return [AUS[i] for i in np.argsort(-own, kind="stable") if min(own[i], gap[i]) > wording.FOR]
+    """Units that often come with `theirs` and not with `mine`, the most telling first."""
+    return [au for au in OFTEN[theirs] if au not in OFTEN[mine]]

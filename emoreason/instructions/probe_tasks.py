@@ -63,12 +63,15 @@ class ProbeEmotion:
     order = 2
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
-        return self.scheme.label(record) in self.scheme.labels and len(self.scheme.labels) > 1
+        return self.scheme.label(record) in self.scheme.labels and bool(self._others(record))
+
+    def _others(self, record: Record) -> list[str]:
+        return [word for word in self.scheme.labels if word not in (self.scheme.label(record), *self.scheme.several(record))]
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
         label = self.scheme.label(record)
         true = rng.random() < 0.5
-        other = label if true else rng.choice([word for word in self.scheme.labels if word != label])
+        other = label if true else rng.choice(self._others(record))
         sentence = Sentence(text=f"{'Yes' if true else 'No'}, it is {label}.", source="composed")
         return [Exchange(templates().ask(self.name, rng, other=other), sentence.text, (sentence,))]
 

@@ -258,6 +258,9 @@ def test_several_labels_are_asked_for_together():
         "readable": True, "precision": 1.0, "recall": pytest.approx(2 / 3), "f1": pytest.approx(0.8),
     }  # fmt: skip
     assert not task.applies(record("joy"), None) and not TASKS["emotion"].applies(rec, None)
+    leading = record(None).model_copy(update={"labels": [ClosedLabel(scheme="own", shares={"joy": 0.6, "sad": 0.4})]})
+    denied = [one for name in ("probe_emotion", "why_not") for seed in range(60) for one in ask(name, leading, smile(), seed)]
+    assert denied and not any("sad" in one.question for one in denied)  # it is one of those that fit
     votes = record(None).model_copy(update={"labels": [ClosedLabel(scheme="own", shares={"joy": 0.7, "sad": 0.2, "anger": 0.1})]})
     assert not task.applies(votes, None)  # stray votes
     assert several_said("Not joy but anger.", LABELS) == {"anger"} and clues_said("Neither.") == set()
