@@ -18,18 +18,18 @@ from emoreason.cli import audit as cli
 from emoreason.cli.suites import Asked
 from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.evaluation.answers import Exam
-from emoreason.evaluation.audits import KINDS, audit, degradation, injection, modality, subgroups
+from emoreason.evaluation.audits import KINDS, audit, degradation, injection, modality
 from emoreason.evaluation.audits.trials import Condition, outcomes, trials
 from emoreason.evaluation.model_predictor import ModelPredictor
 from emoreason.evaluation.native import Native
 from emoreason.evaluation.predictors import Composer
-from emoreason.evaluation.results import Row
 from emoreason.evaluation.samples import Folders, Sample
 from emoreason.evaluation.shown import Shown
 from emoreason.evaluation.suite import Suite, load_suite
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Media, Record
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.labels.label_set import EMOTION_SET
 from emoreason.media import Clip
 from emoreason.report.judgement import Judged, Judgement
 
@@ -41,7 +41,7 @@ SUITE = Suite(name="toy", title="Toy", kind="emotion", recipe="toy", split="test
 class Looker:
     """A judge that looks at one thing only; what it cannot see it has no answer for."""
 
-    name, writes, batch, left_out = "looker", False, 1, ()
+    name, writes, batch, left_out, label_set = "looker", False, 1, (), EMOTION_SET
 
     def __init__(self, look):
         self.look = look
@@ -313,41 +313,6 @@ def test_the_box_follows_the_scale_and_the_time():
     face = degradation.face_at(observation, frame)
     assert (face.x, face.width) == pytest.approx((box[0] / 2, box[2] / 2))
     assert degradation.face_at(make_observation(), frame) == degradation.Face(0.0, 0.0, 320, 180)
-
-
-# subgroups
-
-
-def row(name, group, right):
-    label = "anger" if right else "happiness"
-    prediction = {"label": label, "confidence": 1.0, "probabilities": {}, "abstained": False}
-    return Row(id=name, group=group, status="answered", truth={"label": "anger"}, prediction=prediction)
-
-
-def test_gaps_between_given_groups():
-    rows = [row(f"s{n}-{k}", f"s{n}", right=n < 4 or k == 0) for n in range(8) for k in range(2)]
-    group_of = {f"s{n}": "old" if n < 4 else "young" for n in range(7)}
-    found = subgroups.gaps("age", rows, group_of, LABELS, draws=20)
-    assert [(one.name, one.accuracy.value, one.few) for one in found.groups] == [("old", 1.0, True), ("young", 0.5, True)]
-    assert found.accuracy_gap.value == 0.5 and found.unlabelled == 2
-    assert 0 < found.expected["accuracy"] < 0.5
-
-
-def test_a_gap_needs_two_groups():
-    with pytest.raises(ConfigError, match="a gap needs two"):
-        subgroups.gaps("age", [row("a", "s", True)], {"a": "old"}, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [("id,age\n", "at least one row"), ("name,age\na,old\n", "column `id`"), ("id\na\n", "columns of groups"),
-     ("id,age\na,old\na,young\n", "two rows")],
-)  # fmt: skip
-def test_a_table_of_groups_that_cannot_be_used(text, problem, tmp_path):
-    file = tmp_path / "groups.csv"
-    file.write_text(text)
-    with pytest.raises(ConfigError, match=problem):
-        subgroups.read_groups(file)
 
 
 # the whole
