@@ -131,7 +131,8 @@ def _table(folders: list[str], as_json: bool) -> int:
         for line in found:
             print_line(json.dumps(asdict(line), ensure_ascii=False, allow_nan=False))
         return 0
-    print(safe(markdown(found)), end="")
+    for row in markdown(found).splitlines():
+        print(safe(row))
     return 0
 
 

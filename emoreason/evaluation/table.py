@@ -70,7 +70,8 @@ def pooled(results: Sequence[Result]) -> list[Line]:
     protocol = Protocol(POOLED, [row.group for row in rows], failures(rows))
     scores = {score.metric: score.to_dict() for score in told_scores(rows, protocol)}
     suites = " + ".join(result.run["suite"]["name"] for result in results)
-    return [_line(POOLED, _judge(results[0]), scores[name], suites) for name in TOLD if name in scores]
+    kept = [scores[name] for name in TOLD if name in scores]
+    return [_line(POOLED, _judge(results[0]), score, "" if place else suites) for place, score in enumerate(kept)]
 
 
 def _line(suite: str, judge: str, score: Mapping[str, Any], note: str) -> Line:

@@ -45,7 +45,7 @@ def test_each_suite_has_its_figures(tmp_path):
     first, voices, pooled = found[0], found[2], found[-1]
     assert first.value == 0.75 and first.n == 20 and first.note == "of 80"
     assert "a try" in voices.note and "drawn from 5 groups" in voices.note
-    assert pooled.value == 65 / 90 and pooled.n == 25 and pooled.note.startswith("of 90; faces + voices")
+    assert pooled.value == 65 / 90 and pooled.n == 25 and pooled.note == "of 90" and found[-2].note == "of 25; faces + voices"
     assert pooled.interval[0] < pooled.value < pooled.interval[1]
 
 
