@@ -74,6 +74,15 @@ def compose(
     return Chain(tuple(observations), interpretation, conclusion, tuple(cited))
 
 
+def contradict(
+    observation: Observation, lines: Sequence[Evidence], shown: str, heard: str, rng: random.Random
+) -> Chain:
+    """A face that shows one emotion with a voice that shows another: neither is concluded."""
+    words, made = templates(), compose(observation, lines, shown, rng)
+    face, voice = (words.say("conflict", rng, modality=m, other=e) for m, e in (("face", shown), ("voice", heard)))
+    return Chain(made.observations, f"{face[0].upper()}{face[1:]}; {voice}.", words.say("mixed", rng), made.cited)
+
+
 def usable(observation: Observation, lines: Sequence[Evidence]) -> list[Evidence]:
     """The lines that may be told: reliable, not slight and over at once, one of each kind, no typical voice; strongest first."""
     seen: set[tuple[str | None, str]] = set()

@@ -16,7 +16,8 @@ from emoreason.instructions.answers import (
     several_said,
     units_said,
 )
-from emoreason.instructions.chains import compose
+from emoreason.instructions.chains import compose, contradict
+from emoreason.instructions.pairing import FACE_SCHEME, VOICE_SCHEME
 from emoreason.instructions.record import AuLabel, Record, Sentence
 from emoreason.instructions.templates import templates
 from emoreason.labels.action_units import ACTION_UNITS
@@ -93,11 +94,13 @@ class Emotion:
 
 class Reasoning(Emotion):
     """The label with its reasons: those that people wrote about the record, as they wrote them; else a composed chain; where
-    nothing was measured, what the set has."""
+    nothing was measured, what the set has. A face and a voice that contradict each other have no one label: both are told."""
 
     name = "reasoning"
 
     def applies(self, record: Record, observation: Observation | None) -> bool:
+        if observation is not None and self.scheme.label(record) is None:
+            return contradiction(record) is not None
         return super().applies(record, observation) and (observation is not None or bool(record.explanation))
 
     def turns(
@@ -106,9 +109,17 @@ class Reasoning(Emotion):
         label = self.scheme.label(record)
         question = templates().ask(self.name, rng, labels=shuffled(self.scheme.labels, rng))  # first: the answer must not sway it
         sentences = own_words(record)
-        if observation is not None and not any(sentence.source == "human" for sentence in sentences):
+        if label is None:
+            sentences = contradict(observation, evidence, *contradiction(record), rng).sentences
+        elif observation is not None and not any(sentence.source == "human" for sentence in sentences):
             sentences = compose(observation, evidence, label, rng, record.person, self.scheme.meaning(label)).sentences
         return [Exchange(question, closed(label, sentences), sentences)]
+
+
+def contradiction(record: Record) -> tuple[str, str] | None:
+    """What the face and what the voice shows, where a record was put together of two that differ."""
+    shown, heard = label_of(record, FACE_SCHEME), label_of(record, VOICE_SCHEME)
+    return (shown, heard) if shown and heard and shown != heard else None
 
 
 def own_words(record: Record) -> tuple[Sentence, ...]:
@@ -172,7 +183,7 @@ class OpenVocabulary:
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
         named = self.scheme.label(record)
-        words = _plain_words(record.open_labels)
+        words = self._words(record)
         label = named if named in self.scheme.labels else next((word for word in words if word in self.scheme.labels), None)
         return [Exchange(templates().ask(self.name, rng), closed(label, open_labels=words), ())]
 
@@ -180,8 +191,13 @@ class OpenVocabulary:
         """Exact words, or words of the same canonical emotion; emotion wheels are the evaluation's business."""
         answer = parse_answer(text, self.scheme.labels)
         said = {canonical(word) or word.lower() for word in answer.open_labels}
-        truth = {canonical(word) or word.lower() for word in _plain_words(record.open_labels)}
+        truth = {canonical(word) or word.lower() for word in self._words(record)}
         return set_score(said, truth, answer.problem is None)
+
+    @staticmethod
+    def _words(record: Record) -> list[str]:
+        """The record's own; before "mixed", what is mixed."""
+        return _plain_words([*(contradiction(record) or ()), *record.open_labels])
 
 
 def dialogue(record: Record) -> str:

@@ -29,7 +29,7 @@ SENTENCES = {
     "against": {"ids"}, "undecided": {"emotion"}, "words_neutral": {"ids"}, "conflict": {"modality", "other"},
     "conclusion": {"emotion"}, "unclear": {"modality"}, "alone": {"modality", "emotion"}, "words": {"who", "quote", "when"},
     "context": {"text"}, "about": {"number"}, "several": {"emotions"},
-    "impression": {"emotion"},
+    "impression": {"emotion"}, "mixed": set(),
 }  # fmt: skip
 
 

@@ -287,6 +287,19 @@ def test_a_modality_with_a_label_of_its_own_tells_that():
     assert answers == {("face", "joy"), ("voice", "anger"), ("words", None)}
 
 
+def test_a_face_and_a_voice_that_contradict_each_other_are_both_told():
+    own = [ClosedLabel(scheme="emoreason.face", value="joy"), ClosedLabel(scheme="emoreason.voice", value="anger")]
+    both = ClosedLabel(scheme="own", shares={"joy": 0.5, "anger": 0.5})
+    rec = record(None, open_labels=["mixed"]).model_copy(update={"labels": [both, *own]})
+    [reasons], [free] = ask("reasoning", rec, smile()), ask("open", rec, smile())
+    assert parse_answer(reasons.answer, LABELS).unclear and "mixed" in reasons.answer and "AU12" in reasons.answer
+    for modality, emotion in (("face", "joy"), ("voice", "anger")):
+        assert re.search(f"{modality}[^;]*{emotion}|{emotion}[^;]*{modality}", reasons.answer.lower())
+    assert parse_answer(free.answer, LABELS).open_labels == ("joy", "anger", "mixed")
+    assert TASKS["reasoning"].score(reasons.answer, rec)["correct"] and TASKS["open"].score(free.answer, rec)["f1"] == 1
+    assert not TASKS["reasoning"].applies(rec, None) and not TASKS["reasoning"].applies(record(None), smile())
+
+
 def test_few_modality_questions_of_many_clips_are_unclear():
     answers = []
     for seed in range(400):
