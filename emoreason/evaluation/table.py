@@ -61,7 +61,7 @@ def _of(result: Result) -> list[Line]:
     wanted = dict.fromkeys((result.scores["primary"], *ALSO.get(suite["kind"], ())))
     scores = {score["metric"]: score for score in result.scores["scores"]}
     tried = f"limited to {limit}: a try" if limit and result.scores["n"] >= limit else ""
-    return [_line(suite["name"], _judge(result), scores[name], tried) for name in wanted if name in scores]
+    return _listed(suite["name"], _judge(result), [scores[name] for name in wanted if name in scores], tried)
 
 
 def pooled(results: Sequence[Result]) -> list[Line]:
@@ -70,14 +70,19 @@ def pooled(results: Sequence[Result]) -> list[Line]:
     protocol = Protocol(POOLED, [row.group for row in rows], failures(rows))
     scores = {score.metric: score.to_dict() for score in told_scores(rows, protocol)}
     suites = " + ".join(result.run["suite"]["name"] for result in results)
-    kept = [scores[name] for name in TOLD if name in scores]
-    return [_line(POOLED, _judge(results[0]), score, "" if place else suites) for place, score in enumerate(kept)]
+    return _listed(POOLED, _judge(results[0]), [scores[name] for name in TOLD if name in scores], suites)
 
 
-def _line(suite: str, judge: str, score: Mapping[str, Any], note: str) -> Line:
-    counted = f"of {score['parts']['of']:.0f}" if "of" in score.get("parts", {}) else ""
-    notes = "; ".join(part for part in (counted, note, score.get("note")) if part)
-    return Line(suite, judge, score["metric"], score["value"], score["interval"], score["n"], score["unanswered"], notes)
+def _listed(suite: str, judge: str, scores: Sequence[Mapping[str, Any]], about: str) -> list[Line]:
+    """What is to be known of all figures of a suite stands beside the first of them."""
+    found, told = [], set()
+    for score in scores:
+        counted = [f"of {score['parts']['of']:.0f}"] if "of" in score.get("parts", {}) else []
+        new = [note for note in (about, score.get("note")) if note and note not in told]
+        told |= set(new)
+        value, interval, notes = score["value"], score["interval"], "; ".join(counted + new)
+        found.append(Line(suite, judge, score["metric"], value, interval, score["n"], score["unanswered"], notes))
+    return found
 
 
 def _within(result: Result, row: Row) -> Row:
