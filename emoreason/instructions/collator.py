@@ -133,11 +133,13 @@ class Conversations:
         store: ObservationStore,
         features: TokenSource | None = None,
         dropout: Mapping[Input, float] | None = None,
+        emphasis: float | None = None,
     ):
+        """emphasis: weight of the loss at answer fields, as the processor takes it."""
         if unknown := [part.name for part in mixture.parts if part.name not in sources]:
             raise ConfigError(f"mixture part '{unknown[0]}' has no records")
         self.sources, self.mixture, self.processor, self.store = sources, mixture, processor, store
-        self.features, self.dropout = features, dict(dropout or {})
+        self.features, self.dropout, self.emphasis = features, dict(dropout or {}), emphasis
 
     def example(self, draw: Draw) -> Example | None:
         source = self.sources[draw.part]
@@ -199,7 +201,7 @@ class Conversations:
         some = [example for example in examples if example is not None]
         if not some:
             raise ConfigError("a whole batch of records of which nothing can be asked: check the tasks of the mixture's parts")
-        batch = self.processor([one.inputs for one in some], [one.answer for one in some])
+        batch = self.processor([one.inputs for one in some], [one.answer for one in some], emphasis=self.emphasis)
         return {**batch, "sentiment": torch.tensor([one.sentiment for one in some])}
 
 

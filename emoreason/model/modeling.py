@@ -94,6 +94,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         input_ids: Tensor,  # [B, S]
         attention_mask: Tensor | None = None,  # [B, S]
         labels: Tensor | None = None,  # [B, S], -100 = not supervised
+        label_weights: Tensor | None = None,  # [B, S] of the loss at each label; all alike when not given
         face: FaceBatch | FaceOutput | None = None,
         voice: VoiceBatch | VoiceOutput | None = None,
         **backbone_inputs: Any,
@@ -106,7 +107,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         whole = states[0].shape[1] == input_ids.shape[1]  # `logits_to_keep` leaves only some of the states
         read = states[0][torch.arange(len(ends), device=ends.device), ends] if whole else None  # [B, D]
         return EmoReasonOutput(
-            loss=None if predicts is None else F.cross_entropy(out.logits[0].float(), predicts[predicts != -100]),
+            loss=None if predicts is None else token_loss(out.logits[0], predicts, label_weights),
             logits=out.logits,
             past_key_values=out.get("past_key_values"),
             heads=self.head_logits(seen, heard, read),
@@ -218,6 +219,17 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         if name.startswith("face.trunk.model."):
             return self.config.face is not None
         return name.startswith("voice.encoder.") and self.config.voice is not None
+
+
+def token_loss(logits: Tensor, predicts: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross-entropy of logits [M, vocabulary] of the supervised positions of `predicts` [B, S], the token after each; its mean,
+    or with weights [B, S] of the labels themselves, its weighted mean."""
+    supervised = predicts != -100
+    if weights is None:
+        return F.cross_entropy(logits.float(), predicts[supervised])
+    losses = F.cross_entropy(logits.float(), predicts[supervised], reduction="none")  # [M]
+    share = F.pad(weights[:, 1:], (0, 1))[supervised].to(losses)
+    return (losses * share).sum() / share.sum()
 
 
 def prompt_ends(input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor:

@@ -4,6 +4,7 @@ Placeholders are expanded here, in the text; pictures go through the backbone fa
 Letters: B batch, P persons, T frames, S sequence, M mel bins.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from emoreason.model.backbones import picture_processor, sees_pictures
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.face import FaceBatch, FaceOutput
 from emoreason.model.modeling import token_layout
-from emoreason.model.prompt import FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
+from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
 from emoreason.model.segment_input import SegmentInput, face_arrays, log_mel, persons_in, prosody, scene_pictures
 from emoreason.model.voice import VoiceBatch, VoiceOutput
 from emoreason.perception.cues import cues as measured_cues
@@ -28,6 +29,7 @@ from emoreason.perception.segments import Segment
 
 IGNORED = -100  # label of what is not supervised
 MAX_SIDE = 1280  # frames are cut from pictures at most this long, as perception saw them
+_ANSWER = re.compile(f"{ANSWER_OPEN}[^<]*(?:{ANSWER_CLOSE})?")
 _PER_TOKEN = ("attention_mask", "mm_token_type_ids", "token_type_ids")
 _IMAGES = "preprocessor_config.json"
 
@@ -148,13 +150,19 @@ class EmoReasonProcessor:
     # tensors
 
     def __call__(
-        self, inputs: Sequence[SegmentInput], answers: Sequence[str] | None = None, soft: bool = True, room: int = 0
+        self,
+        inputs: Sequence[SegmentInput],
+        answers: Sequence[str] | None = None,
+        soft: bool = True,
+        room: int = 0,
+        emphasis: float | None = None,
     ) -> dict[str, Any]:
         """Arguments of the model's `forward`, or of `generate` without `answers`.
 
         With answers the batch is padded on the right and `labels` supervise them, those of earlier turns too; without, it is
         padded on the left. soft=False is the text-evidence prompt: no soft tokens, no pictures. room: tokens kept free for what
-        will be generated. Raises ContextError when a prompt is longer than the language model's context.
+        will be generated. emphasis: weight of the tokens of answer fields, those of the text around them having 1. Raises
+        ContextError when a prompt is longer than the language model's context.
         """
         if answers is not None and len(answers) != len(inputs):
             raise ValueError(f"{len(inputs)} segments, but {len(answers)} answers")
@@ -163,12 +171,15 @@ class EmoReasonProcessor:
         rows, images = self._encode([parts[0][0] for parts in pieces], pictures)
         for row, parts, one in zip(rows, pieces, inputs, strict=True):
             row["labels"] = [IGNORED] * len(row["input_ids"])
+            row["label_weights"] = [0.0] * len(row["input_ids"])
             for text, spoken in parts[1:]:
-                self._append(row, text, spoken)
+                self._append(row, text, spoken, emphasis or 1.0)
             self._check_length(row, one, soft, room)
         out = {name: self._padded([row[name] for row in rows], name, left=answers is None) for name in rows[0]}
         if answers is None:
             del out["labels"]
+        if answers is None or emphasis is None:
+            del out["label_weights"]
         return {**out, "face": _faces(inputs) if soft else None, "voice": _voices(inputs) if soft else None, **images}
 
     def _encode(self, texts: list[str], pictures: list[list[np.ndarray]]) -> tuple[list[dict[str, list[int]]], dict[str, Tensor]]:
@@ -186,9 +197,15 @@ class EmoReasonProcessor:
             lists.pop("token_type_ids", None)  # only families with pictures read them
         return [{name: list(values[n]) for name, values in lists.items()} for n in range(len(texts))], found
 
-    def _append(self, row: dict[str, list[int]], text: str, spoken: bool) -> None:
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+    def _append(self, row: dict[str, list], text: str, spoken: bool, emphasis: float) -> None:
+        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=spoken)
+        ids = found["input_ids"]
         added = {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": ids if spoken else [IGNORED] * len(ids)}
+        if spoken:
+            field = _ANSWER.search(text)
+            start, end = field.span() if field else (0, 0)
+            inside = [first < end and start < last for first, last in found["offset_mapping"]]
+            added["label_weights"] = [emphasis if heavy else 1.0 for heavy in inside]
         for name in row:
             row[name] += added.get(name, [0] * len(ids))
 

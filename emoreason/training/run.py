@@ -73,7 +73,8 @@ class PartSpec(Strict):
 class TuningStage(Strict):
     """A stage of the language model. dropout: chance that a sample goes without an input; a task that cites what is gone is not
         asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words; label: of
-    the head on the run's own labels.
+    the head on the run's own labels. emphasis: weight of an answer field's tokens, the text before it having 1: a label is a few
+    tokens among a hundred.
     checkpointing: activations of the language model's layers are computed twice rather than kept, for memory."""
 
     stage: str
@@ -83,6 +84,7 @@ class TuningStage(Strict):
     validation: int = Field(40, ge=1)
     sentiment: float = Field(0.0, ge=0)
     label: float = Field(0.0, ge=0)
+    emphasis: float | None = Field(None, gt=0)
     checkpointing: bool = False
     schedule: dict[str, Any]
 

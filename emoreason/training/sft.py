@@ -116,7 +116,7 @@ class Stage:
             if source.records
         ]
         dropout = self.spec.dropout if split == "train" else {}
-        given = (sources, Mixture(parts, self.run.seed), self.processor, self.store, self.features, dropout)
+        given = (sources, Mixture(parts, self.run.seed), self.processor, self.store, self.features, dropout, self.spec.emphasis)
         return Conversations(*given) if self.run.labels is None else LabelledConversations(self.model.config.label_set(), *given)
 
     def _classes(self, name: str, source: Source) -> list[str] | None:

@@ -21,7 +21,7 @@ from emoreason.model.backbones import (
     new_backbone,
     picture_processor,
 )
-from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration, build
+from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration, build, token_loss
 from emoreason.perception.regions import regions
 
 LLAMA = FAMILIES["llama"]
@@ -243,3 +243,11 @@ def test_quantization_needs_a_gpu_and_bitsandbytes(monkeypatch):
     monkeypatch.setattr(backbones, "find_spec", lambda _: None)
     with pytest.raises(EnvironmentProblem, match="'8bit' needs bitsandbytes"):
         load_backbone({"path": "unused"}, "8bit")
+
+
+def test_the_loss_weighs_labels():
+    logits, predicts = torch.randn(3, 11), torch.tensor([[-100, 4, 2, -100], [-100, -100, 7, -100]])
+    weights = torch.tensor([[0.0, 0.0, 3.0, 1.0], [0.0, 0.0, 0.0, 2.0]])  # of the labels, one place after what predicts them
+    each = torch.nn.functional.cross_entropy(logits, torch.tensor([4, 2, 7]), reduction="none")
+    torch.testing.assert_close(token_loss(logits, predicts, weights), (each * torch.tensor([3.0, 1.0, 2.0])).sum() / 6)
+    torch.testing.assert_close(token_loss(logits, predicts), each.mean())

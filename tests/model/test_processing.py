@@ -294,3 +294,17 @@ def test_the_auto_classes_know_the_folder(qwen, tmp_path):
     assert isinstance(again, EmoReasonProcessor) and again.layout == qwen.layout
     one = segment(scenes=1)
     assert torch.equal(again([one])["pixel_values"], qwen([one])["pixel_values"]) and again.text(one) == qwen.text(one)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen3_vl"])
+def test_answer_fields_can_weigh_more(name):
+    """The field alone, in every answer; the prompt weighs nothing, and without emphasis there are no weights."""
+    made = processor(name)
+    given = [dataclasses.replace(segment(), turns=(("Which?", ANSWER),)), segment()]
+    batch = made(given, [ANSWER, "No field at all."], emphasis=8.0)
+    weights, labels = batch["label_weights"], batch["labels"]
+    assert (weights[labels == IGNORED] == 0).all() and (weights[labels != IGNORED] >= 1).all()
+    heavy = made.tokenizer.decode(labels[weights == 8])
+    assert heavy.count("<answer>emotion=happiness</answer>") == 2 and "smile" not in heavy
+    assert (weights[1] <= 1).all()
+    assert "label_weights" not in made(given, [ANSWER, ANSWER])

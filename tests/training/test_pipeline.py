@@ -16,6 +16,7 @@ from emoreason.instructions.observe_all import data_store
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
 from emoreason.training import mixtures, samples, sft
+from emoreason.training.calibration import calibrate_run
 from emoreason.training.parts import read_index
 from emoreason.training.pipeline import Pipeline
 from emoreason.training.run import load_run
@@ -163,10 +164,12 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert command(["train", run, "--out", str(out), *options]) == 0  # nothing is left to do
 
     shipped = tmp_path / "weights"
-    measured = ship(load_run(run), out, shipped)
+    settings, chosen = calibrate_run(load_run(run), out, {}, str(folder / "data"), data_store(folder / "store"), most=4)
+    assert settings["temperature"] > 0 and set(settings["weights"]) == {"language", "emotion"} and 0 < chosen["coverage"] <= 1
+    measured = ship(load_run(run), out, shipped, settings)
     assert set(measured) == {"align", "multitask", "reason"}
     model = EmoReasonForConditionalGeneration.from_pretrained(shipped)
-    assert model.config.trained
+    assert model.config.trained and model.config.verdict == settings
     last = load_file(out / "reason" / "final" / "language.safetensors")
     name = next(name for name in last if "lora_B" in name)
     torch.testing.assert_close(model.state_dict()[name], last[name].half().float())

@@ -1,0 +1,204 @@
+"""Calibration: fusion weights, the language model's temperature, and the confidence below which no emotion is named.
+
+`calibrate_run` does all of it after the last stage; OUT/calibration.json holds what was chosen and measured.
+
+Chosen on validation clips of a stage, under the inputs and the question of inference. Letters: N clips, K emotions.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.collator import Conversations, Example
+from emoreason.labels.emotions import EMOTIONS, canonical
+from emoreason.model import verdict
+from emoreason.model.decode import TransformersEngine
+from emoreason.model.fusion import Source, fuse
+from emoreason.model.prompt import emotion_question
+from emoreason.perception.store import ObservationStore
+from emoreason.scoring.metrics.calibration import brier, ece, risk_coverage
+from emoreason.training.features import batched
+from emoreason.training.mixtures import class_of
+from emoreason.training.parts import load_parts
+from emoreason.training.run import Run
+from emoreason.training.sft import FINAL, Stage
+
+FILE = "calibration.json"
+BATCH = 8
+KEPT = 0.95  # share of the right answers that an abstaining model must still give
+MOST_CONFIDENCE = 0.6  # and it never asks for more than this
+
+Progress = Callable[[str, float, float | None], None]
+
+
+def calibrate_run(
+    run: Run, out: Path, roots: Mapping[str, Path], data: str | None, store: ObservationStore, parts: Sequence[str] = (),
+    most: int = 80, progress: Progress | None = None,
+) -> tuple[dict[str, Any], dict[str, float]]:  # fmt: skip
+    """(fields of VerdictSettings, what was measured) of a finished run, on the validation data of its last stage.
+
+    parts: of that stage's mixture; when not given, all but the conflicts, in which two emotions are right. Leave out those whose
+    validation data stage 0 has trained on.
+    """
+    *_, name = run.tuning()
+    stage = Stage(run, name, out, roots, data, store)
+    load_parts(stage.model, out / name / FINAL)
+    chosen = parts or [part for part, spec in stage.spec.mixture.items() if spec.kind != "conflicts"]
+    settings, measured = calibrate(votes(stage, chosen, most, progress))
+    text = json.dumps({"verdict": settings, "measured": measured}, indent=1)
+    (out / FILE).write_text(text, encoding="utf-8")
+    return settings, measured
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What was said of N clips: language [N, K] log p; of each head by name its labels, evidence [N, L] and presence [N]."""
+
+    language: Tensor
+    heads: Mapping[str, Source]
+    truth: Tensor  # [N] places in EMOTIONS
+    parts: Sequence[str]  # of the mixture, one per clip
+
+    def fused(self, temperature: Tensor | float, weights: Mapping[str, Any]) -> Tensor:
+        """[N, K] log-probabilities of the verdict under these settings."""
+        language = Source(EMOTIONS, (self.language / temperature).log_softmax(-1), weights[verdict.LANGUAGE])
+        heads = [Source(head.labels, head.log_evidence, weights[name], head.present) for name, head in self.heads.items()]
+        return fuse([language, *heads], EMOTIONS)
+
+    def balance(self) -> Tensor:
+        """[N] weights, summing to 1, under which every part counts alike, and within it every emotion."""
+        cells = list(zip(self.parts, self.truth.tolist(), strict=True))
+        classes = {part: len({true for name, true in cells if name == part}) for part in set(self.parts)}
+        return torch.tensor([1 / (len(classes) * classes[cell[0]] * cells.count(cell)) for cell in cells])
+
+
+@torch.no_grad()
+def votes(stage: Stage, parts: Sequence[str], most: int = 80, progress: Progress | None = None) -> Votes:
+    """Of up to `most` validation clips of each part. Faces and voices go through the encoders, whose heads vote.
+
+    Raises ConfigError for a part that the stage lacks, and where no clip has a label that stands for an emotion.
+    """
+    if unknown := [part for part in parts if part not in stage.spec.mixture]:
+        raise ConfigError(f"stage '{stage.name}' has no part '{unknown[0]}' in its mixture")
+    rows = [(part, *row) for part in parts for row in _clips(stage, part, most)]
+    if not rows:
+        raise ConfigError(f"no validation clip of {', '.join(parts)} has a label that stands for an emotion")
+    engine = TransformersEngine(stage.model, stage.processor.tokenizer)
+    languages, sources = [], []
+    for some in batched(rows, BATCH):
+        batch = stage.processor([example.inputs for _, example, _ in some])
+        prompt = engine.read(batch)
+        languages.append(verdict.label_scores(engine, prompt, EMOTIONS))
+        sources.append(_head_votes(stage, batch, prompt.heads))
+        if progress is not None:
+            progress("calibration clips", BATCH * (len(languages) - 1) + len(some), len(rows))
+    counts = [len(language) for language in languages]
+    heads = {name: _joined([found.get(name) for found in sources], counts) for name in {n for found in sources for n in found}}
+    truth = torch.tensor([EMOTIONS.index(emotion) for _, _, emotion in rows])
+    return Votes(torch.cat(languages), heads, truth, [part for part, _, _ in rows])
+
+
+def _clips(stage: Stage, part: str, most: int) -> list[tuple[Example, str]]:
+    """Validation samples with what inference would show of them, and the emotion that their label stands for."""
+    cached = stage.conversations("valid")
+    source = Conversations(cached.sources, cached.mixture, stage.processor, stage.store)  # heads need frames, not cached tokens
+    given, out = cached.sources[part], []
+    labelled = [(record, canonical(class_of(record) or "")) for record in given.records]
+    known = [(record, emotion) for record, emotion in labelled if emotion in EMOTIONS]
+    step = max(len(known) / most, 1.0)
+    for record, emotion in (known[int(i * step)] for i in range(min(most, len(known)))):
+        example = source.make(record, given, np.random.default_rng(stage.run.seed))
+        if example is not None:
+            asked = replace(example.inputs, question=emotion_question(EMOTIONS), turns=())
+            out.append((replace(example, inputs=asked, answer=""), emotion))
+    return out
+
+
+def _head_votes(stage: Stage, batch: Mapping[str, Any], logits: Mapping[str, Tensor]) -> dict[str, Source]:
+    """The voting heads' sources by name, each with weight 1."""
+    quality = None if batch.get("face") is None else batch["face"].frame_mask.float()
+    heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)
+    found = {}
+    for name in verdict.VerdictSettings().weights:
+        if name in logits:
+            [found[name]] = verdict.head_sources(stage.model.heads, {name: logits[name]}, quality, heard, {name: 1.0})
+    return found
+
+
+def _joined(sources: Sequence[Source | None], counts: Sequence[int]) -> Source:
+    """One head's batches one after the other; absent where a batch had no input for it."""
+    labels = next(source.labels for source in sources if source is not None)
+    evidence = [torch.zeros(n, len(labels)) if s is None else s.log_evidence for s, n in zip(sources, counts, strict=True)]
+    present = [torch.zeros(n, dtype=torch.bool) if s is None else s.present for s, n in zip(sources, counts, strict=True)]
+    return Source(labels, torch.cat(evidence), 1.0, torch.cat(present))
+
+
+def calibrate(told: Votes) -> tuple[dict[str, Any], dict[str, float]]:
+    """(fields of VerdictSettings, what was measured): least cross-entropy with parts and emotions balanced, then the threshold.
+
+    One temperature and one weight a source, all positive (their logarithms are what is searched).
+    """
+    names = [verdict.LANGUAGE, *told.heads]
+    free = torch.zeros(1 + len(names), requires_grad=True)  # log temperature, log weights
+    share, rows = told.balance(), torch.arange(len(told.truth))
+    search = torch.optim.LBFGS([free], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        weights = dict(zip(names, free[1:].exp(), strict=True))
+        value = -(share * told.fused(free[0].exp(), weights)[rows, told.truth]).sum() + 1e-3 * free.square().sum()
+        value.backward()
+        return value
+
+    search.step(loss)
+    temperature, *weights = [round(float(value), 4) for value in free.detach().exp()]
+    chosen = dict(zip(names, weights, strict=True))
+    log_p = told.fused(temperature, chosen)
+    threshold = confidence_threshold(log_p, told.truth)
+    measured = {
+        "cross_entropy_before": _cross_entropy(told, told.fused(1.0, verdict.VerdictSettings().weights)),
+        "cross_entropy": _cross_entropy(told, log_p),
+        **_described(log_p, told.truth, threshold),
+    }
+    for name in names:
+        alone = dict.fromkeys(names, 0.0) | {name: 1.0}
+        where = torch.ones_like(told.truth, dtype=torch.bool) if name == verdict.LANGUAGE else told.heads[name].present
+        measured[f"accuracy_{name}"] = _right(told.fused(1.0, alone)[where], told.truth[where]).mean().item()
+    for part in dict.fromkeys(told.parts):
+        where = torch.tensor([other == part for other in told.parts])
+        measured[f"accuracy_of_{part}"] = _right(log_p[where], told.truth[where]).mean().item()
+    return {"temperature": temperature, "weights": chosen, "least_confidence": threshold}, measured
+
+
+def confidence_threshold(log_p: Tensor, truth: Tensor) -> float:
+    """The confidence that KEPT of the right answers reach: what lies below on the risk-coverage curve is mostly wrong."""
+    right = log_p.exp().amax(1)[_right(log_p, truth) > 0]
+    return min(float(torch.quantile(right, 1 - KEPT)), MOST_CONFIDENCE) if len(right) else MOST_CONFIDENCE
+
+
+def _described(log_p: Tensor, truth: Tensor, threshold: float) -> dict[str, float]:
+    sure, right = log_p.exp().amax(1).numpy().astype(float), _right(log_p, truth).numpy()
+    accepted = sure >= threshold
+    return {
+        "accuracy": float(right.mean()),
+        "ece": ece(sure, right),
+        "brier": brier(log_p.exp().numpy().astype(float), truth.numpy()),
+        "aurc": float(risk_coverage(sure, right).area),
+        "coverage": float(accepted.mean()),
+        "accuracy_accepted": float(right[accepted].mean()),
+    }
+
+
+def _right(log_p: Tensor, truth: Tensor) -> Tensor:
+    return (log_p.argmax(1) == truth).double()
+
+
+def _cross_entropy(told: Votes, log_p: Tensor) -> float:
+    return -float((told.balance() * log_p[torch.arange(len(told.truth)), told.truth]).sum())

@@ -1,0 +1,55 @@
+"""Calibration: what is chosen from votes that are known, and of a toy run."""
+
+import torch
+
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.fusion import Source
+from emoreason.training.calibration import KEPT, Votes, calibrate, confidence_threshold
+
+K = len(EMOTIONS)
+
+
+def made(sure: float, right: float, n: int = 800, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """log p [n, K] of a source that is right in a share `right` of clips and always says so with the same confidence; truth."""
+    rng = torch.Generator().manual_seed(seed)
+    truth = torch.randint(K, (n,), generator=rng)
+    other = (truth + torch.randint(1, K, (n,), generator=rng)) % K
+    said = torch.where(torch.rand(n, generator=rng) < right, truth, other)
+    logits = torch.zeros(n, K)
+    logits[torch.arange(n), said] = sure
+    return logits.log_softmax(1), truth
+
+
+def test_an_overconfident_language_model_is_cooled():
+    language, truth = made(sure=12.0, right=0.6)
+    settings, measured = calibrate(Votes(language, {}, truth, ["faces"] * len(truth)))
+    scale = settings["weights"]["language"] / settings["temperature"]
+    assert scale < 0.5 and measured["cross_entropy"] < measured["cross_entropy_before"]
+    assert measured["ece"] < 0.05 and abs(measured["accuracy"] - 0.6) < 0.05
+
+
+def test_the_better_source_gets_the_greater_weight():
+    language, truth = made(sure=2.0, right=0.3)
+    face, _ = made(sure=2.0, right=0.8)
+    everywhere = torch.ones(len(truth), dtype=torch.bool)
+    told = Votes(language, {"emotion": Source(EMOTIONS, face, 1.0, everywhere)}, truth, ["faces"] * len(truth))
+    settings, measured = calibrate(told)
+    assert settings["weights"]["emotion"] > 2 * settings["weights"]["language"] / settings["temperature"]
+    assert measured["accuracy"] > 0.75
+    assert measured["accuracy_emotion"] > measured["accuracy_language"]
+
+
+def test_parts_and_emotions_count_alike():
+    truth = torch.tensor([0, 0, 0, 1, 2])
+    told = Votes(torch.zeros(5, K), {}, truth, ["faces"] * 4 + ["voices"])
+    torch.testing.assert_close(told.balance(), torch.tensor([1 / 12, 1 / 12, 1 / 12, 1 / 4, 1 / 2]))
+
+
+def test_the_threshold_keeps_most_right_answers_and_drops_wrong_ones():
+    sure, truth = made(sure=4.0, right=1.0)
+    doubt, other = made(sure=0.5, right=0.3, seed=1)
+    log_p, both = torch.cat([sure, doubt[:60]]), torch.cat([truth, other[:60]])
+    threshold = confidence_threshold(log_p, both)
+    confident, right = log_p.exp().amax(1) >= threshold, log_p.argmax(1) == both
+    assert right[confident].sum() >= KEPT * right.sum()
+    assert right[confident].double().mean() > right.double().mean()
