@@ -183,9 +183,9 @@ class OpenVocabulary:
 
     def turns(self, record: Record, observation, evidence, rng: random.Random) -> list[Exchange]:
         named = self.scheme.label(record)
-        words = self._words(record)
+        words = _plain_words(record.open_labels)
         label = named if named in self.scheme.labels else next((word for word in words if word in self.scheme.labels), None)
-        return [Exchange(templates().ask(self.name, rng), closed(label, open_labels=words), ())]
+        return [Exchange(templates().ask(self.name, rng), closed(label, open_labels=self._words(record)), ())]
 
     def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
         """Exact words, or words of the same canonical emotion; emotion wheels are the evaluation's business."""

@@ -295,7 +295,8 @@ def test_a_face_and_a_voice_that_contradict_each_other_are_both_told():
     assert parse_answer(reasons.answer, LABELS).unclear and "mixed" in reasons.answer and "AU12" in reasons.answer
     for modality, emotion in (("face", "joy"), ("voice", "anger")):
         assert re.search(f"{modality}[^;]*{emotion}|{emotion}[^;]*{modality}", reasons.answer.lower())
-    assert parse_answer(free.answer, LABELS).open_labels == ("joy", "anger", "mixed")
+    said = parse_answer(free.answer, LABELS)
+    assert said.open_labels == ("joy", "anger", "mixed") and said.unclear
     assert TASKS["reasoning"].score(reasons.answer, rec)["correct"] and TASKS["open"].score(free.answer, rec)["f1"] == 1
     assert not TASKS["reasoning"].applies(rec, None) and not TASKS["reasoning"].applies(record(None), smile())
 
