@@ -15,9 +15,12 @@ from emoreason.model.fusion import Source, clip_evidence
 from emoreason.model.heads import Head
 from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, answer_text
 from emoreason.scoring.answer import Answer, parse_answer
+from emoreason.scoring.grammar import parse
 
 LANGUAGE = "language"
 SCORING_STEM = f"{ANSWER_OPEN}emotion="
+CONCLUSION = "Taken together this appears as {}."
+_QUOTED = re.compile(r'"[^"]*"')
 _SENTENCE_END = re.compile(r"[.!?]['\")]*(?=\s|$)")  # not the point of 2.1 s
 
 
@@ -112,15 +115,40 @@ def explain(
     most_tokens: int = MOST_TOKENS,
     on_text: OnText | None = None,
 ) -> list[Answer]:
-    """A greedy text per prompt, then the answer field of the given emotion (None = unclear): always readable."""
+    """A greedy text per prompt that concludes in the given emotion (None = unclear), then the answer field: always readable."""
     texts = engine.write(prompt, most_tokens, on_text=on_text)
-    whole = [answer_text(finished(text), "", emotion) for text, emotion in zip(texts, emotions, strict=True)]
+    told = [concluded(finished(text), emotion, labels) for text, emotion in zip(texts, emotions, strict=True)]
+    whole = [answer_text(text, "", emotion) for text, emotion in zip(told, emotions, strict=True)]
     return [parse_answer(text, tuple(labels)) for text in whole]
 
 
 def free_answers(engine: Engine, prompt: Prompt, labels: Sequence[str], most_tokens: int = MOST_TOKENS + 40) -> list[Answer]:
     """What the model answers when nothing is forced: for metrics, where an unreadable answer counts as one."""
     return [parse_answer(text.strip(), tuple(labels)) for text in engine.write(prompt, most_tokens, until_answer=False)]
+
+
+def concluded(text: str, emotion: str | None, labels: Sequence[str]) -> str:
+    """The text without a conclusion other than `emotion`: the model wrote before its encoders' heads were asked. Last sentences
+    that state no cue and name another label are dropped, and the verdict is said where the text no longer says it. Quoted words
+    name nothing. Of no text nothing is made."""
+    if not text.strip():
+        return ""
+    sentences, start = [], 0
+    for end in [found.end() for found in _SENTENCE_END.finditer(text)] or [len(text)]:
+        sentences.append(text[start:end].strip())
+        start = end
+    while sentences and _named(sentences[-1], labels) - {emotion} and not parse(sentences[-1]):
+        sentences.pop()
+    if emotion is not None and not (sentences and emotion in _named(sentences[-1], labels)):
+        if sentences and not _SENTENCE_END.search(sentences[-1]):
+            sentences[-1] += "."
+        sentences.append(CONCLUSION.format(emotion))
+    return " ".join(sentences)
+
+
+def _named(sentence: str, labels: Sequence[str]) -> set[str]:
+    words = _QUOTED.sub("", sentence)
+    return {label for label in labels if re.search(rf"\b{re.escape(label)}\b", words, re.IGNORECASE)}
 
 
 def finished(text: str) -> str:

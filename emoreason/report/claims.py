@@ -27,9 +27,10 @@ def verify(statement: Statement, observation: Observation) -> ClaimVerdict:
 
     Faces. *Supported*: the person (anybody, if none is named; everybody for "all") has an event of the unit that fills enough of
     the stated time (`finding.Window.holds`; 0.5 s or 15 % of tolerance), on the stated side, within one step of the stated level.
-    Naming one side denies the other. AU23/24 come from the same shapes and stand for each other; a wider opening
-    (26, 27) also shows a smaller one (25, 26); AU06 also narrows the eye (07). *Contradicted*: measured, and not so. A denial
-    is the mirror: contradicted by an event inside the stated time, else supported.
+    Naming one side denies the other. AU23/24 come from the same shapes and stand for each other; a wider opening (26, 27) also
+    shows a smaller one (25, 26); AU06 also narrows the eye (07). *Contradicted*: measured, and not so; also words that name
+    another unit than the code behind them, whatever is shown. A denial is the mirror: contradicted by an event inside the stated
+    time, else supported.
     *Unverifiable*: a unit of low reliability or one that is never measured, a side of a unit without sides, a time in which
     the face was seen in less than half of the frames, no face in the clip at all, posture, gestures, tears, the scene.
     Voice: the level must be the measured one, over the stated time (else over any measured stretch). No sound at all, or a cue
@@ -84,6 +85,8 @@ def mentions(claim: Claim, cue: Cue) -> bool:
 
 
 def _judge(statement: Statement, observation: Observation) -> Finding:
+    if statement.misnamed is not None:
+        return Finding("contradicted", f"its words name {statement.misnamed}, not {statement.cue}")
     measured_face, heard = is_measured(statement.cue), is_heard(statement.cue)
     if not measured_face and not heard:
         return Finding("unverifiable")

@@ -19,6 +19,8 @@ from emoreason.scoring.times import Time
 from emoreason.scoring.tokens import Token, sentences, tokenize
 from emoreason.scoring.vocabulary import Meaning, frame, meanings, modality
 
+# Units that are easily called by each other's name: the same shapes, more or less of them.
+_ALIKE = {"AU07": "AU06", "AU24": "AU23", "AU26": "AU25", "AU27": "AU25", "AU45": "AU43", "AU02": "AU01", "AU64": "AU43"}
 _WINDOW = 10  # tokens between a part and its movement
 _DIRECTED = ("eye", "gaze", "look", "head")  # parts for which left and right are directions
 _SOUNDS = ("said", "language", "tremor")  # speech goes without saying
@@ -40,6 +42,7 @@ class _Found:
     negated: bool = False
     denied: bool = False
     quote: str | None = None
+    misnamed: str | None = None
     times: list[Time] = field(default_factory=list)
     extra: list[Mark] = field(default_factory=list)  # modifiers, for the span of the text
 
@@ -300,7 +303,7 @@ class _Sentence:
                 negated=cue.negated != meaning.negated,
                 side=cue.side or meaning.side if meaning.cue.startswith("AU") and meaning.cue not in GAZE_AUS else None,
                 level=meaning.level or (cue.level if meaning.cue.startswith("AU") and not meaning.negated else None),
-                quote=cue.quote,
+                quote=cue.quote, misnamed=cue.misnamed,
             )  # fmt: skip
             for person in persons:
                 for time in cue.times or [Time(0, 0)]:
@@ -346,7 +349,7 @@ def _without_weak(found: Sequence[_Found]) -> list[_Found]:
 
 
 def _settle_brackets(here: list[_Found]) -> list[_Found]:
-    """Codes in brackets name the phrase before them: the same cue once, and where they disagree the code is meant."""
+    """Codes in brackets name the phrase before them: the same cue once. Where they disagree the code is meant, and misnamed."""
     coded = [cue for cue in here if cue.marks[0].codes and cue.marks[0].parens]
     words = [cue for cue in here if not cue.marks[0].codes and not cue.marks[0].parens]
     if not coded or not words:
@@ -354,7 +357,10 @@ def _settle_brackets(here: list[_Found]) -> list[_Found]:
     named = [cue for cue in words if cue.i < coded[0].i][-1:]
     if not named or coded[0].i - named[0].j > 6:
         return here
+    told = [meaning.cue for meaning in named[0].meanings if meaning.cue.startswith("AU")]
+    agree = any(_ALIKE.get(unit, unit) == _ALIKE.get(m.cue, m.cue) for unit in told for cue in coded for m in cue.meanings)
     for cue in coded:
+        cue.misnamed = told[0] if told and not agree else None
         cue.negated = named[0].negated
         cue.side, cue.level = cue.side or named[0].side, cue.level or named[0].level
         cue.extra += named[0].marks
@@ -376,7 +382,7 @@ def _merged(text: str, statements: Iterator[Statement]) -> list[Statement]:
 
 def _same(a: Statement, b: Statement) -> bool:
     """Equal in cue, polarity and person, and not different in anything else."""
-    fixed = (a.cue, a.negated, a.person, a.quote) == (b.cue, b.negated, b.person, b.quote)
+    fixed = (a.cue, a.negated, a.person, a.quote, a.misnamed) == (b.cue, b.negated, b.person, b.quote, b.misnamed)
     pairs = ((a.side, b.side), (a.level, b.level), ((a.start_s, a.end_s, a.phase), (b.start_s, b.end_s, b.phase)))
     nothing = (None, (None, None, None))
     return fixed and all(x == y or x in nothing or y in nothing for x, y in pairs)

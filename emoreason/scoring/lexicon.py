@@ -58,7 +58,7 @@ MOVES = {
     "press": "press|press into line|press into thin line|compress|press together|purse tight|clamp|clamp together|squash",
     "close": "close|shut|seal",
     "open": "open|fall open|drop open|ajar|agape|gape|hang open",
-    "part": "part|apart|separate|slack|hang",
+    "part": "part|parting|apart|separate|slack|hang",
     "pucker": "pucker|purse|protrude|push out|push forward|round|jut out",
     "stretch": "stretch|sideways|horizontally|stretch horizontally|pull sideways|laterally|stretch back|stretch sideways",
     "back": "back|backward|pull back|draw back",

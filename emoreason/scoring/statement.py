@@ -18,6 +18,7 @@ class Statement:
     negated: the text denies the cue ("no sign of a smile", "the brows are not lowered").
     person: "p1", "p2", ...; "speaker" (whoever speaks), "all" (each person), None when the text does not say.
     side: the subject's own; "one" is one side, without saying which ("a lopsided smile").
+    misnamed: the unit that the words name where the code in brackets behind them is another's ("a jaw drop (AU12)").
     start_s, end_s: the stated time; equal for a moment ("at 2.3 s"), one None for an open end ("after 3 s"), negative
     seconds count from the end of the clip ("the last two seconds"). phase: "at the beginning", "throughout", ...
     """
@@ -35,3 +36,4 @@ class Statement:
     end_s: float | None = None
     quote: str | None = None
     phase: Phase | None = None
+    misnamed: str | None = None

@@ -13,6 +13,7 @@ from emoreason.model.fusion import fuse
 from emoreason.model.verdict import (
     LANGUAGE,
     VerdictSettings,
+    concluded,
     explain,
     finished,
     free_answers,
@@ -105,12 +106,15 @@ def steer(model, tokenizer, text):
     return model.backbone.get_output_embeddings().register_forward_hook(hook)
 
 
+CONCLUDED = "Taken together this appears as happiness."
+
+
 @pytest.mark.parametrize(
     ("written", "explanation"),
     [
-        ("f1 shows a smile. It is <answer>emotion=fear</answer>", "f1 shows a smile."),
-        ("A smile from 2.1 s on. And then", "A smile from 2.1 s on."),
-        ("smile<answer>emotion=fear; open=</answer> more <b>", "smile"),
+        ("f1 shows a smile. It is <answer>emotion=fear</answer>", f"f1 shows a smile. {CONCLUDED}"),
+        ("A smile from 2.1 s on. And then", f"A smile from 2.1 s on. {CONCLUDED}"),
+        ("smile<answer>emotion=fear; open=</answer> more <b>", f"smile. {CONCLUDED}"),
         ("<answer>emotion=fear</answer>", ""),
         ("", ""),
         ("x" * 900, "x"),
@@ -124,7 +128,8 @@ def test_the_answer_is_always_readable_and_the_fused_one(written, explanation):
     answer = explain(engine, prompt, ["happiness"], EMOTIONS)[0]
     handle.remove()
     assert (answer.emotion, answer.problem) == ("happiness", None)
-    assert set(answer.explanation) == {"x"} if "xx" in written else answer.explanation == explanation
+    told = answer.explanation
+    assert set(told.removesuffix(f". {CONCLUDED}")) == {"x"} if "xx" in written else told == explanation
 
 
 def test_an_abstaining_answer_is_readable(llama):
@@ -208,3 +213,20 @@ def test_unfinished_sentences_are_dropped():
     assert finished("One. Two at 2.1 and") == "One."
     assert finished('He says "no." Then') == 'He says "no."'
     assert finished(" only this\n one") == "only this one"
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion", "told"),
+    [
+        ("The lips part. All in all this looks like fear.", "fear", "The lips part. All in all this looks like fear."),
+        ("A smile. Fear fits f1. This looks like fear.", "anger", "A smile. Taken together this appears as anger."),
+        ('She said "I feel fear." [w1].', "anger", 'She said "I feel fear." [w1]. Taken together this appears as anger.'),
+        ("The lips part from 0.1 to 2.1 s. This looks like fear.", None, "The lips part from 0.1 to 2.1 s."),
+        ("A smile of fear (AU12).", "anger", "A smile of fear (AU12). Taken together this appears as anger."),
+        ("No end", "fear", "No end. Taken together this appears as fear."),
+        ("", "fear", ""),
+    ],
+)
+def test_a_text_concludes_in_the_verdict(text, emotion, told):
+    """What the heads and the model settled on, not what the model alone would have said; cues stay, quotes name nothing."""
+    assert concluded(text, emotion, ("fear", "anger")) == told

@@ -128,3 +128,24 @@ def test_any_text_is_read(text):
 def test_hostile_repetition_is_read_to_its_end(piece):
     text = piece * (100_000 // len(piece))
     assert all(text[s.start : s.end] == s.text for s in parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "misnamed"),
+    [
+        ("a strong jaw drop (AU12)", "AU26"),
+        ("strong parting of the lips (AU12)", "AU25"),
+        ("the left brow raiser (AU14)", "AU01"),
+        ("a smile (AU12, AU06)", None),
+        ("the eyes narrow (AU06)", None),
+        ("raised brows (AU02)", None),
+    ],
+)
+def test_words_and_code_that_disagree(text, misnamed):
+    assert {statement.misnamed for statement in parse(text)} == {misnamed}
+
+
+@pytest.mark.parametrize("au", ACTION_UNITS)
+def test_every_unit_by_its_own_name_and_code(au):
+    told = parse(f"The face shows the {ACTION_UNITS[au].name} ({au}).")
+    assert told and all(statement.misnamed is None for statement in told)
