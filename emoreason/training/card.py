@@ -31,9 +31,15 @@ prohibited in the European Union (Regulation 2024/1689, article 5).
 """
 
 
-def model_card(run: Run, measured: Mapping[str, Any], base: Mapping[str, str] | None = None) -> str:
-    """Markdown. `measured`: what each finished stage saved beside its parts; nothing else is stated as a figure. base: the
-    checkpoint that the run began with, path and sha256."""
+def model_card(
+    run: Run,
+    measured: Mapping[str, Any],
+    hours: Mapping[str, float],
+    base: Mapping[str, str] | None = None,
+    results: str = "",
+) -> str:
+    """Markdown. `measured`: what each finished stage saved beside its parts; hours: how long it trained; base: the checkpoint
+    that the run began with, path and sha256; results: a section of test figures. No figure comes from anywhere else."""
     recipes = {name: load_recipe(name) for name in run.data_sets() + perception_data(run)}
     missing = [name for name in run.stages if name not in measured]
     parts = [
@@ -42,7 +48,10 @@ def model_card(run: Run, measured: Mapping[str, Any], base: Mapping[str, str] | 
         *([f"**Not finished**: {', '.join(missing)}; what they train is as the stage before left it."] if missing else []),
         "## Terms\n\n" + (_TERMS if base is None else "Those of the base, and of the sources below."),
         "## Sources\n\n" + _table(["set", "licence", "terms", "kept apart"], [_source(recipe) for recipe in recipes.values()]),
-        "## Measured\n\n" + _table(["stage", "figure", "value"], list(_figures(measured))),
+        *([f"## Results\n\n{results.strip()}"] if results else []),
+        "## Training\n\nFigures of validation splits, by which weights and settings were chosen.\n\n"
+        + _table(["stage", "figure", "value"], list(_figures(measured))),
+        _cost(hours),
         _LIMITS,
     ]
     return "\n\n".join(parts)
@@ -58,6 +67,12 @@ def _source(recipe: Recipe) -> list[str]:
     kept = "valid" if set(recipe.splits.members) == {"valid"} else "test"  # own clips may have no test split
     members = ", ".join(recipe.splits.members.get(kept, [])) if recipe.splits.folds is None else "one fold of subjects"
     return [recipe.title, recipe.licence, recipe.terms, f"{kept} split{f' ({members})' if members else ''}"]
+
+
+def _cost(hours: Mapping[str, float]) -> str:
+    rows = [[stage, f"{spent:.1f}"] for stage, spent in hours.items()]
+    told = f"{sum(hours.values()):.1f} hours in all, as the logs have them. Energy was not measured."
+    return "## Time to train\n\n" + _table(["stage", "hours"], rows) + f"\n\n{told}"
 
 
 def _figures(measured: Mapping[str, Any]):

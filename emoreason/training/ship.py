@@ -18,6 +18,7 @@ from emoreason.errors import ConfigError
 from emoreason.model.base import WEIGHTS, named
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
+from emoreason.training import log
 from emoreason.training.card import model_card
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.finetune import initial
@@ -29,13 +30,19 @@ MOST_MB = 40.0
 
 
 def ship(
-    run: Run, out: Path, folder: Path, verdict: Mapping[str, Any] | None = None, most_mb: float | None = MOST_MB
+    run: Run,
+    out: Path,
+    folder: Path,
+    verdict: Mapping[str, Any] | None = None,
+    most_mb: float | None = MOST_MB,
+    results: str = "",
 ) -> dict[str, Any]:
     """Write `folder` from the finished stages of `out`, the last that trained a part winning; returns what each stage measured.
 
     verdict: fields of model.verdict.VerdictSettings (fusion weights, temperature), as calibration found them. most_mb: what the
     files may weigh together, the default being what the package may carry; None = anything. `folder` may be `out` itself; its
-    other files stay. Raises ConfigError when no stage is finished, and when it would be too large; then nothing is written.
+    other files stay. results: test figures for the card, in Markdown. Raises ConfigError when no stage is finished, and when it
+    would be too large; then nothing is written.
     """
     model, processor = initial(run)
     measured = gather(run, out, model)
@@ -46,7 +53,8 @@ def ship(
     scratch.mkdir(parents=True)
     try:
         save(model, processor, scratch)
-        (scratch / "README.md").write_text(model_card(run, measured, model.config.base), encoding="utf-8")
+        card = model_card(run, measured, spent(run, out), model.config.base, results)
+        (scratch / "README.md").write_text(card, encoding="utf-8")
         size_mb = sum(file.stat().st_size for file in scratch.iterdir()) / 1e6
         if most_mb is not None and size_mb > most_mb:
             raise ConfigError(f"{folder} would be {size_mb:.1f} MB, more than the {most_mb:.0f} MB that the package may carry")
@@ -66,6 +74,16 @@ def gather(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> dic
     if not measured:
         raise ConfigError(f"{out}: no stage of run {run.name} is finished: run `emoreason train {run.name} --out {out}`")
     return measured
+
+
+def spent(run: Run, out: Path) -> dict[str, float]:
+    """Hours that each stage trained, by its logs; a stage may have several phases."""
+    hours = {}
+    for name in run.stages:
+        logs = [log.read(folder) for folder in ((out / name), *sorted((out / name).glob("*/")))]
+        if any(logs):
+            hours[name] = sum(entries[-1]["seconds"] for entries in logs if entries) / 3600
+    return hours
 
 
 def save(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, folder: Path) -> None:

@@ -175,6 +175,7 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     torch.testing.assert_close(model.state_dict()[name], last[name].half().float())
     card = (shipped / "README.md").read_text()
     assert "FER2013 competition terms" in card and "| multitask | multitask.loss |" in card and "prohibited" in card
+    assert "hours in all" in card and "## Results" not in card
 
 
 def test_a_begun_stage_asks_for_resume(folder, options, tmp_path, capsys):
