@@ -245,7 +245,7 @@ def _present(record: Record) -> set[str]:
 
 def noun(au: str) -> str:
     """The unit as something one can show."""
-    return wording.NOUNS.get(au, ACTION_UNITS[au].name)
+    return ACTION_UNITS[au].noun
 
 
 def _coded(unit: AuLabel) -> str:

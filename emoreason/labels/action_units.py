@@ -23,6 +23,9 @@ def level(intensity: float) -> Level | None:
     return next((name for name in reversed(LEVELS) if intensity >= LEVEL_BOUNDS[name]), None)
 
 
+_NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}  # of units whose FACS name is none
+
+
 @dataclass(frozen=True)
 class ActionUnit:
     """One unit. `left`/`right` name the ARKit/MediaPipe shapes of the subject's own side; `sided` units can differ by side."""
@@ -37,6 +40,11 @@ class ActionUnit:
     @property
     def sided(self) -> bool:
         return self.left != self.right
+
+    @property
+    def noun(self) -> str:
+        """The name as something that a face can show."""
+        return _NOUNS.get(self.au, self.name)
 
 
 def _unit(number: int, name: str, muscle: str, region: str, *shapes: str) -> ActionUnit:

@@ -91,8 +91,9 @@ def _readme(config: EmoReasonConfig, stock: PreTrainedModel) -> str:
     return f"""# An emoreason model
 {trained}
 - `{BACKBONE}/`: a stock `{type(stock).__name__}` with the adapter merged in, its tokenizer and chat template. It answers from
-  text evidence (lines such as `f1 p1 AU12 strong 2.1-4.8`), which emoreason measures and writes. Serve it with anything that
-  loads the family, for instance `vllm serve {BACKBONE}`, then `emoreason analyze FILE --model . --server http://HOST:8000/v1`.
+  text evidence (lines such as `f1 p1 strong lip corner puller (AU12) 2.1-4.8`), which emoreason measures and writes. Serve it
+  with anything that loads the family, for instance `vllm serve {BACKBONE}`, then
+  `emoreason analyze FILE --model . --server http://HOST:8000/v1`.
 - `{PARTS}/`: encoders, connectors, heads and settings. `emoreason.model.export.open_export` loads both halves: faces and voice
   then enter the language model as soft tokens too.
 

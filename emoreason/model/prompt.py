@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emoreason.labels.action_units import ACTION_UNITS
+from emoreason.labels.voice_cues import VOICE_CUES, VOICE_LEVELS
 from emoreason.perception.cues import rank
 from emoreason.perception.observation import Cue
 from emoreason.perception.segments import Segment
@@ -33,7 +35,8 @@ def sanitize(text: str) -> str:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One line of evidence: `f3 p1 AU12 strong 2.1-4.8`."""
+    """One line of evidence: `f3 p1 strong lip corner puller (AU12) left 2.1-4.8`, the words as an answer can take them over.
+    A picture has no time."""
 
     id: str
     cue: Cue
@@ -42,15 +45,23 @@ class Evidence:
     def text(self) -> str:
         cue = self.cue
         side = cue.side if cue.side in ("left", "right") else None
-        value = f"'{sanitize(str(cue.value))[:_MOST_QUOTED]}'" if cue.modality == "words" else None
-        name = None if cue.modality == "words" else cue.cue
-        parts = (self.id, cue.person, name, cue.level, side, value, f"{cue.start_s:.1f}-{cue.end_s:.1f}")
-        return " ".join(part for part in parts if part)
+        span = f"{cue.start_s:.1f}-{cue.end_s:.1f}" if cue.end_s > 0 else None
+        return " ".join(part for part in (self.id, cue.person, self._told, side, span) if part)
+
+    @property
+    def _told(self) -> str:
+        cue = self.cue
+        if cue.modality == "words":
+            return f"'{sanitize(str(cue.value))[:_MOST_QUOTED]}'"
+        if cue.modality == "voice":
+            return VOICE_CUES[cue.cue].words[VOICE_LEVELS.index(cue.level)]
+        return f"{cue.level} {ACTION_UNITS[cue.cue].noun} ({cue.cue})"
 
 
 def evidence(cues: Sequence[Cue], segment: Segment, most: int = MOST_LINES) -> list[Evidence]:
-    """The strongest x most reliable cues of a segment, numbered per modality in that order. At most `most`."""
-    inside = [segment.part_of(cue) for cue in cues if segment.holds(cue)]
+    """The strongest x most reliable cues of a segment, numbered per modality in that order. At most `most`. What is typical of a
+    voice goes without saying."""
+    inside = [segment.part_of(cue) for cue in cues if segment.holds(cue) and cue.level != "typical"]
     ranked = sorted(inside, key=lambda cue: -rank(cue))[:most]
     counts = dict.fromkeys(_PREFIX, 0)
     lines = []

@@ -13,8 +13,6 @@ from emoreason.report import affect
 
 MOST_FACE_CUES, MOST_AGAINST, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 2, 12
 BRIEF_S = 0.25
-# Units whose FACS name is not a thing one can show.
-NOUNS = {"AU25": "parting of the lips", "AU43": "closing of the eyes"}
 _COUNTER = 0.15  # a modality contradicts the verdict when it gives another emotion this much more
 FOR, AGAINST = 0.3, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
 _QUIET = ("AU12", "AU04")  # the units whose absence is told of a face at rest
@@ -95,7 +93,7 @@ def first_of_each_unit(cues: list[Cue]) -> list[Cue]:
 
 
 def unit_phrase(cue: Cue, observation: Observation) -> str:
-    noun = NOUNS.get(cue.cue, ACTION_UNITS[cue.cue].name)
+    noun = ACTION_UNITS[cue.cue].noun
     side = f" on the {cue.side} side" if cue.side in ("left", "right") else ""
     when = "" if observation.source.kind == "picture" else f" from {span(cue.start_s, cue.end_s)}"
     return f"a {cue.level} {noun} ({cue.cue}){side}{when}"

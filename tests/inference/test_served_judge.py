@@ -83,7 +83,7 @@ def test_the_server_reads_the_local_prompt(exported, clip, all_listed):
     texts = [here.processor.text(one, soft=False) for one in inputs]
     written = [body["prompt"] for body in backbone.bodies if "stop" in body]
     assert sorted(map(here.processor.tokenizer.decode, written)) == sorted(texts)
-    assert "f1 p1 AU12" in texts[0] and "voice heard" in texts[0]
+    assert "f1 p1 strong lip corner puller (AU12)" in texts[0] and "voice heard" in texts[0]
     rendered = [
         backbone.tokenizer.apply_chat_template(
             here.processor.messages(one, soft=False), tokenize=True, add_generation_prompt=True

@@ -91,7 +91,7 @@ def test_a_set_is_exported_with_its_files_and_what_was_measured(tmp_path):
     source = Source([seen, words], tmp_path, {"": tasks_for("set", ("joy", "anger"))}, 1, words=True)
     (split, picture), (other, text) = conversations_of(source, store)
     assert (split, other) == ("train", "test") and picture.images == [str((tmp_path / "a.png").resolve())]
-    assert picture.messages[0].text.startswith("<image>") and "f1 p1 AU" in picture.messages[0].text
+    assert picture.messages[0].text.startswith("<image>") and "f1 p1 " in picture.messages[0].text
     assert "I won!" in text.messages[0].text and not text.images
     assert conversations_of(source, data_store(tmp_path / "empty")).__next__() == ("train", None)  # not observed
     [_, (_, loud)] = conversations_of(source, store, reword=lambda exchange: exchange._replace(answer=exchange.answer.upper()))

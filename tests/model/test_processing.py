@@ -161,14 +161,14 @@ def test_text_mode_has_no_soft_token_and_no_picture(name):
     batch = some([one], soft=False)
     assert not set(batch["input_ids"][0].tolist()) & set(some.config.special_token_ids.values())
     assert batch["face"] is None and batch["voice"] is None and "pixel_values" not in batch
-    assert "f1 p1 AU12 strong 1.0-2.0" in some.text(one, soft=False)
+    assert "f1 p1 strong lip corner puller (AU12) 1.0-2.0" in some.text(one, soft=False)
 
 
 def test_earlier_turns_stand_in_order_and_evidence_once(llama):
     turns = (("Which emotion?", ANSWER), ("Since when?", "Since 1.0 s."))
     text = llama.text(dataclasses.replace(segment(), turns=turns, question="Why not fear?"))
     order = [text.index(part) for part in ("f1 p1", *turns[0], *turns[1], "Why not fear?")]
-    assert order == sorted(order) and text.count("f1 p1 AU12") == 1 and text.count(VOICE) == llama.layout.voice
+    assert order == sorted(order) and text.count("f1 p1 strong lip corner") == 1 and text.count(VOICE) == llama.layout.voice
 
 
 def test_spoken_control_tokens_stay_text(llama, observation, clip):

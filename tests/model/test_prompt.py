@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,8 +28,15 @@ def cue(name="AU12", strength=0.8, start=1.0, reliability="high", modality="face
 
 def test_evidence_lines_are_terse_and_numbered():
     lines = evidence([cue(), cue("pitch", 0.9, modality="voice", level="high", side=None)], Segment(0, 5))
-    assert [line.text for line in lines] == ["v1 p1 pitch high 1.0-2.0", "f1 p1 AU12 strong 1.0-2.0"]
-    assert evidence([cue(side="left")], Segment(0, 5))[0].text == "f1 p1 AU12 strong left 1.0-2.0"
+    assert [line.text for line in lines] == ["v1 p1 high pitch 1.0-2.0", "f1 p1 strong lip corner puller (AU12) 1.0-2.0"]
+    assert evidence([cue(side="left")], Segment(0, 5))[0].text == "f1 p1 strong lip corner puller (AU12) left 1.0-2.0"
+    picture = replace(cue(), start_s=0.0, end_s=0.0)
+    assert evidence([picture], Segment(0, 1))[0].text == "f1 p1 strong lip corner puller (AU12)"
+
+
+def test_a_typical_voice_is_no_evidence():
+    typical = cue("pitch", 0.9, modality="voice", level="typical", side=None)
+    assert [line.cue.cue for line in evidence([typical, cue()], Segment(0, 5))] == ["AU12"]
 
 
 def test_strong_but_unreliable_comes_after_reliable():
