@@ -30,8 +30,8 @@ def test_evidence_lines_are_terse_and_numbered():
     lines = evidence([cue(), cue("pitch", 0.9, modality="voice", level="high", side=None)], Segment(0, 5))
     assert [line.text for line in lines] == ["v1 p1 high pitch 1.0-2.0", "f1 p1 strong lip corner puller (AU12) 1.0-2.0"]
     assert evidence([cue(side="left")], Segment(0, 5))[0].text == "f1 p1 strong lip corner puller (AU12) left 1.0-2.0"
-    picture = replace(cue(), start_s=0.0, end_s=0.0)
-    assert evidence([picture], Segment(0, 1))[0].text == "f1 p1 strong lip corner puller (AU12)"
+    picture = replace(cue(), start_s=0.0, apex_s=0.0, end_s=0.0)
+    assert evidence([picture], Segment(0, 0))[0].text == "f1 p1 strong lip corner puller (AU12)"
 
 
 def test_a_typical_voice_is_no_evidence():
