@@ -1,10 +1,10 @@
 """The rooms and the one way between them (DESIGN section 3), read from the source, so that nothing has to be imported."""
 
 import ast
-import gc
 from pathlib import Path
 
 import pytest
+from trees import tree
 
 PACKAGE = Path(__file__).parents[1] / "emoreason"
 SHARED = {"errors", "assets", "config", "__init__"}  # small top-level modules that several rooms may use
@@ -27,12 +27,7 @@ NO_ASSETS = {"labels", "scoring", "media", "report"}
 def imports(path: Path) -> set[str]:
     """Top-level rooms or modules of emoreason that a file imports, anywhere in it."""
     found = set()
-    gc.disable()  # a finalizer that runs while Python 3.11 builds a tree makes it fail (CPython issue 106905)
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    finally:
-        gc.enable()
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names = [f"{node.module}.{alias.name}" if node.module == "emoreason" else node.module for alias in node.names]
         elif isinstance(node, ast.Import):

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from trees import tree
 
 import emoreason
 from emoreason import assets, config
@@ -129,7 +130,7 @@ def test_every_import_is_a_declared_dependency():
     undeclared = {}
     for path in (ROOT / "emoreason").rglob("*.py"):
         declared = given | wanted_by(project, path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module]
             elif isinstance(node, ast.Import):
