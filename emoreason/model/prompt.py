@@ -90,7 +90,8 @@ def user_text(
     parts += [f"{name}{PERSON_MARK}{FACE * layout.face}" if layout else f"{name}: face seen" for name in persons]
     if has_voice:
         parts.append(f"voice{VOICE_MARK}{VOICE * layout.voice}" if layout else "voice heard")
-    parts += [line.text for line in lines] or ["no cue stands out"]
+    nothing = ["no cue stands out"] if persons or has_voice else []  # of words alone no cue was to be expected
+    parts += [line.text for line in lines] or nothing
     return "\n".join([*parts, question])
 
 

@@ -124,3 +124,9 @@ def test_unreadable_answers_are_no_answer(text):
 def test_the_parser_never_raises_and_never_guesses(text):
     answer = parse_answer(text, EMOTIONS)
     assert answer.emotion is None or f"emotion={answer.emotion}" in text.replace(" ", "")
+
+
+def test_a_face_without_cues_is_said_to_have_none():
+    layout = Layout(2, 1)
+    assert user_text(["p1"], False, [], "Which?", layout).splitlines()[-2:] == ["no cue stands out", "Which?"]
+    assert user_text([], False, [], "Which?", layout) == "Which?"
