@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emoreason.cli.shared import INPUT_FAILED, choices, make_folder, print_line, report_failure
+from emoreason.cli.shared import (
+    INPUT_FAILED,
+    Language,
+    NoWords,
+    Quiet,
+    ServedModel,
+    Server,
+    choices,
+    make_folder,
+    print_line,
+    report_failure,
+)
 from emoreason.errors import AssetError, EnvironmentProblem
 from emoreason.terminal import print_summary, progress
 
@@ -28,19 +39,15 @@ def analyze(
     model: Annotated[
         str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml) or its name.")
     ] = "composer",
-    server: Annotated[
-        str | None, typer.Option(metavar="URL", help="OpenAI-compatible server of that model's exported backbone, up to /v1.")
-    ] = None,
-    served_model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The model's name on --server; not needed where it has only one.")
-    ] = None,
+    server: Server = None,
+    served_model: ServedModel = None,
     fps: Annotated[
         float | None, typer.Option(min=0.1, max=240, help="Face samples per second (never more than the file has).")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Spoken language, such as 'en'; detected when not given.")] = None,
-    no_words: Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")] = False,
+    language: Language = None,
+    no_words: NoWords = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep measurements on disk.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")] = False,
+    quiet: Quiet = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of unexpected errors.")] = False,
 ) -> int:
     """Analyse files one after the other; one that fails costs nothing else."""

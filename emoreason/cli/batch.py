@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from emoreason.cli.shared import INPUT_FAILED, choices, print_line, say
+from emoreason.cli.shared import INPUT_FAILED, Language, NoWords, Quiet, ServedModel, Server, choices, print_line, say
 from emoreason.errors import EnvironmentProblem
 from emoreason.terminal import safe
 
@@ -31,12 +31,8 @@ def batch(
     ],
     out: Annotated[Path, typer.Option(help="Results; run again with the same folder to go on.")],
     model: Annotated[str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml).")] = "composer",
-    server: Annotated[
-        str | None, typer.Option(metavar="URL", help="OpenAI-compatible server of that model's exported backbone, up to /v1.")
-    ] = None,
-    served_model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The model's name on --server; not needed where it has only one.")
-    ] = None,
+    server: Server = None,
+    served_model: ServedModel = None,
     formats: Annotated[str | None, typer.Option(help=f"Extra files per clip: {','.join(EXTRAS)}.")] = None,
     no_frames: Annotated[bool, typer.Option("--no-frames", help="Write no frame tables.")] = False,
     engine: Annotated[str, typer.Option(help="Where it runs: local processes, or ray (the extra `ray`).")] = "local",
@@ -50,8 +46,8 @@ def batch(
     ] = "1/1",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many files in this run.")] = None,
     fps: Annotated[float | None, typer.Option(min=0.1, max=240, help="Face samples per second.")] = None,
-    language: Annotated[str | None, typer.Option(help="Spoken language, such as 'en'; detected when not given.")] = None,
-    no_words: Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")] = False,
+    language: Language = None,
+    no_words: NoWords = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep measurements outside the results.")] = False,
     time_limit: Annotated[float, typer.Option(min=1, help="Seconds a file may take before it is stopped.")] = 3600.0,
     memory_limit: Annotated[
@@ -61,7 +57,7 @@ def batch(
     restart: Annotated[bool, typer.Option("--restart", help="Throw away all results in --out and begin anew.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again to see whether it changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per event instead of a summary.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Analyse a folder. What is done is not redone; a file that fails is listed and costs nothing else."""
     extras = tuple(choices(formats, EXTRAS, "--formats")) if formats else ()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emoreason.cli.shared import INPUT_FAILED, make_folder, print_line, print_paths, roots, say
+from emoreason.cli.shared import INPUT_FAILED, NoWords, make_folder, print_line, print_paths, roots, say
 from emoreason.errors import ConfigError
 from emoreason.terminal import print_validation, progress, safe
 
@@ -21,7 +21,6 @@ Roots = Annotated[
     list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
 ]
 Store = Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")]
-NoWords = Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")]
 Mixtures = Annotated[
     Path | None, typer.Option(help="Where `data build` put the mixtures of the run: these records, not the data sets.")
 ]

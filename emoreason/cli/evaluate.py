@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emoreason.cli.shared import choices, print_line, print_paths, roots
+from emoreason.cli.shared import Quiet, choices, print_line, print_paths, roots
 from emoreason.cli.suites import Asked, run_each
 from emoreason.terminal import safe
 
@@ -54,7 +54,7 @@ def evaluate(
         Path | None, typer.Option(help="For --audit subgroups: a table with an id and its groups, which are never guessed.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per suite.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")] = False,
+    quiet: Quiet = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of unexpected errors.")] = False,
 ) -> int:
     """Measure a judge on suites; an interrupted run goes on where it was."""

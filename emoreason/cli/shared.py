@@ -1,9 +1,10 @@
-"""What every group of commands needs: exit codes, lines on stdout and stderr, the two ways a failure is told."""
+"""What several commands need: exit codes, options, lines on stdout and stderr, the two ways a failure is told."""
 
 import sys
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,6 +12,16 @@ from emoreason.errors import EmoReasonError, EnvironmentProblem
 from emoreason.terminal import safe
 
 USAGE, INPUT_FAILED, INTERRUPTED = 1, 2, 130
+
+Server = Annotated[
+    str | None, typer.Option(metavar="URL", help="OpenAI-compatible server of that model's exported backbone, up to /v1.")
+]
+ServedModel = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The model's name on --server; not needed where it has only one.")
+]
+Language = Annotated[str | None, typer.Option(help="Spoken language, such as 'en'; detected when not given.")]
+NoWords = Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")]
 
 
 def say(message: str) -> None:
