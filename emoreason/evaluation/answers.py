@@ -32,7 +32,7 @@ from emoreason.instructions.label_tasks import SENTIMENTS, Scheme, dialogue, shu
 from emoreason.instructions.tasks import context
 from emoreason.instructions.templates import templates
 from emoreason.labels.action_units import ACTIVE, AUS
-from emoreason.model.prompt import emotion_question, sanitize
+from emoreason.model.prompt import reasoned_question, sanitize
 from emoreason.perception.observation import Observation
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
@@ -258,7 +258,7 @@ def _reasoning(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if not exam.predictor.writes:
         return [_explained(exam, *pair) for pair in zip(shown, told, strict=True)]
     labels = exam.predictor.label_set.labels
-    replies = exam.predictor.reply([Question(one, emotion_question(labels), labels) for one in shown])
+    replies = exam.predictor.reply([Question(one, reasoned_question(labels), labels) for one in shown])
     free = [parse_answer(text, labels) for text in replies]
     if "evidence" in exam.predictor.left_out:
         return [_explained(exam, *some) for some in zip(shown, told, free, strict=True)]

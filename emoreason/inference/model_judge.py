@@ -22,7 +22,7 @@ from emoreason.model.decode import Engine, OnText
 from emoreason.model.fusion import Source, clip_evidence, fuse
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.prompt import answer_text, emotion_question, sanitize
+from emoreason.model.prompt import WHY, answer_text, emotion_question, sanitize
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Observation, Person
@@ -40,6 +40,7 @@ WINDOW = 4  # batches' worth of segments are cut ahead, so that those of like le
 SCENES = 1  # pictures per segment, for a backbone that sees
 MOST_GAP_S = 0.5  # the course of a face is interpolated between judged frames no further apart than this
 SAME_S = 0.005  # segments keep times in single precision
+TURN = 64  # tokens kept free for the answer that is settled on and the question after it
 CITED = 2  # segments whose texts make up the explanation of a longer clip
 UNTRAINED = "the model is untrained (encoders, connectors, heads): its verdicts and texts mean nothing yet"
 
@@ -150,15 +151,16 @@ class ModelJudge:
     def answer(self, observation: Observation, clip: Clip, told: SegmentReport, question: str, on_text: OnText | None) -> str:
         """The model's reply about a segment whose verdict was `told`, as the next turn of that conversation."""
         given = self.processor.prepare(observation, Segment(told.start_s, told.end_s), clip, sanitize(question), self.scenes)
-        before = answer_text(sanitize(told.explanation.text), "", told.verdict.label)
-        given = replace(given, turns=((emotion_question(self.labels), before),))
+        verdict_turn = (emotion_question(self.labels), answer_text("", "", told.verdict.label))
+        given = replace(given, turns=(verdict_turn, (WHY, sanitize(told.explanation.text))))
         batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
         return verdict.finished(self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0])
 
     def _judge(self, asked: Sequence[Asked], on_text: OnText | None) -> list[Part]:
         """One batch of segments, of any clips."""
         inputs = [one.given for one in asked]
-        batch = self.processor(inputs, soft=self.path == "soft", room=self.settings.most_tokens)
+        soft = self.path == "soft"
+        batch = self.processor(inputs, soft=soft, room=TURN + self.settings.most_tokens)
         people = [person and person.person for person in (main_person(one.observation, one.span) for one in asked)]
         prompt = self.engine.read(batch)
         language = verdict.language_source(verdict.label_scores(self.engine, prompt, self.labels), self.labels, self.settings)
@@ -172,7 +174,12 @@ class ModelJudge:
         decided = [decide(one.observation, p, least, self.label_set.labels) for one, p in zip(asked, chances, strict=True)]
         emotions = [emotion for emotion, _ in decided]
         follow = on_text and (lambda row, text: on_text(asked[row].number, text))
-        answers = verdict.explain(self.engine, prompt, emotions, self.label_set.labels, self.settings.most_tokens, follow)
+        asked_why = [
+            self.processor.next_turn(given, answer_text("", "", emotion), WHY, soft)
+            for given, emotion in zip(inputs, emotions, strict=True)
+        ]
+        labels, most = self.label_set.labels, self.settings.most_tokens
+        answers = verdict.explain(self.engine, prompt, asked_why, emotions, labels, most, follow)
         parts = []
         for b, one in enumerate(asked):
             span, given, voiced = one.span, one.given, one.observation.voice

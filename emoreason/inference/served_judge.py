@@ -6,6 +6,7 @@ Only the processor of the model is needed here. A server has no soft tokens, so 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +79,13 @@ class ServedEngine:
 
     def _listed(self, listed: Listed, token: int) -> float | None:
         return listed.get(token, listed.get(self.tokenizer.decode([token])))
+
+    def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:
+        rows = [[*ids, *piece] for ids, piece in zip(_rows(prompt), pieces, strict=True)]
+        longest = max(map(len, rows))
+        ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+        return replace(prompt, input_ids=ids, attention_mask=mask)
 
     def write(
         self, prompt: Prompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None

@@ -26,7 +26,7 @@ from emoreason.model.prompt import Evidence, answer_text, sanitize
 from emoreason.perception.observation import Observation
 from emoreason.report import wording
 from emoreason.scoring.answer import parse_answer
-from emoreason.scoring.plain_answer import causes_said
+from emoreason.scoring.plain_answer import causes_said, words_said
 
 SENTIMENTS = ("negative", "neutral", "positive")
 BLENDS = tuple(sorted(COMPOUNDS.values()))
@@ -106,14 +106,44 @@ class Reasoning(Emotion):
     def turns(
         self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
     ) -> list[Exchange]:
-        label = self.scheme.label(record)
         question = templates().ask(self.name, rng, labels=shuffled(self.scheme.labels, rng))  # first: the answer must not sway it
-        sentences = own_words(record)
+        sentences = self.reasons(record, observation, evidence, rng)
+        return [Exchange(question, closed(self.scheme.label(record), sentences), sentences)]
+
+    def reasons(
+        self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
+    ) -> tuple[Sentence, ...]:
+        label, sentences = self.scheme.label(record), own_words(record)
         if label is None:
-            sentences = contradict(observation, evidence, *contradiction(record), rng).sentences
-        elif observation is not None and not any(sentence.source == "human" for sentence in sentences):
-            sentences = compose(observation, evidence, label, rng, record.person, self.scheme.meaning(label)).sentences
-        return [Exchange(question, closed(label, sentences), sentences)]
+            return contradict(observation, evidence, *contradiction(record), rng).sentences
+        if observation is not None and not any(sentence.source == "human" for sentence in sentences):
+            return compose(observation, evidence, label, rng, record.person, self.scheme.meaning(label)).sentences
+        return sentences
+
+
+class Explained(Reasoning):
+    """The label alone, as a verdict is asked for, and then why: the reasons of a label that stands already."""
+
+    name = "explained"
+
+    def turns(
+        self, record: Record, observation: Observation | None, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
+        asked = [templates().ask("emotion", rng, labels=shuffled(self.scheme.labels, rng)), templates().ask("why", rng)]
+        sentences = self.reasons(record, observation, evidence, rng)
+        told = [closed(self.scheme.label(record)), " ".join(sentence.text for sentence in sentences)]
+        return [Exchange(asked[0], told[0], ()), Exchange(asked[1], told[1], sentences)]
+
+    def score(self, text: str, record: Record, asked: Exchange | None = None) -> Score:
+        """Of reasons: whether they end in the label, or name the clues that people named."""
+        if asked is None or not asked.provenance:
+            return super().score(text, record)
+        if any(sentence.source == "human" for sentence in asked.provenance):
+            said = clues_said(text)
+            return set_score(said, clues_said(asked.answer), bool(said))
+        label, conclusion = self.scheme.label(record), re.split(r"(?<=[.!?])\s", text.strip())[-1]
+        said = words_said(conclusion, self.scheme.labels if label else ("mixed",))
+        return {"readable": bool(said), "correct": bool(said) and label in (None, *said)}
 
 
 def contradiction(record: Record) -> tuple[str, str] | None:

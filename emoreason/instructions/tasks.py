@@ -46,7 +46,7 @@ def tasks_for(scheme: str, labels: Sequence[str], crosswalk: Mapping[str, str | 
     scheme_of = Scheme(scheme, tuple(labels), tuple((crosswalk or {}).items()))
     made: list[Task] = [
         measured_tasks.Region(), label_tasks.Emotion(scheme_of), label_tasks.Reasoning(scheme_of),
-        label_tasks.Several(scheme_of), label_tasks.Description(scheme_of),
+        label_tasks.Explained(scheme_of), label_tasks.Several(scheme_of), label_tasks.Description(scheme_of),
         label_tasks.OpenVocabulary(scheme_of), label_tasks.ActionUnits(scheme_of),
         label_tasks.Sentiment(), label_tasks.Compound(), label_tasks.ValenceArousal(), label_tasks.Causes(),
         measured_tasks.ModalityLimited(scheme_of), measured_tasks.WhyNot(scheme_of),

@@ -19,7 +19,7 @@ from emoreason.model.prompt import sanitize
 
 LEAST_PHRASINGS = 8  # per question: fewer and a model learns the sentence instead of the question
 QUESTIONS = {
-    "emotion": {"labels"}, "reasoning": {"labels"}, "several": {"labels"}, "description": set(), "open": set(),
+    "emotion": {"labels"}, "why": set(), "reasoning": {"labels"}, "several": {"labels"}, "description": set(), "open": set(),
     "action_units": set(), "region": {"region", "person"}, "sentiment": {"labels"}, "compound": {"labels"},
     "causes": {"dialogue"}, "modality": {"modality", "labels"}, "why_not": {"other"}, "probe_unit": {"unit", "au"},
     "probe_emotion": {"other"}, "valence_arousal": set(),

@@ -44,6 +44,9 @@ class Engine(Protocol):
     def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:
         """[B, L] log p(text | prompt), summed over the text's tokens, no length normalisation."""
 
+    def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:
+        """The prompts, each with more tokens behind it (at least one): an answer that was settled on, and the next question."""
+
     def write(
         self, prompt: Prompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
     ) -> list[str]:
@@ -110,6 +113,23 @@ class TransformersEngine:
         ).logits  # [B*L, C, V]
         log_p = logits.float().log_softmax(-1).gather(-1, padded[..., None]).squeeze(-1)  # [B*L, C]
         return (log_p.unflatten(0, (batch, count)) * real).sum(-1)  # [B, L]
+
+    @torch.no_grad()
+    def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:
+        length = max(map(len, pieces))
+        ids = torch.tensor([[self._pad] * (length - len(piece)) + [*piece] for piece in pieces]).to(prompt.input_ids)  # [B, C]
+        real = torch.tensor([[0] * (length - len(piece)) + [1] * len(piece) for piece in pieces]).to(prompt.attention_mask)
+        ids, mask = torch.cat([prompt.input_ids, ids], dim=1), torch.cat([prompt.attention_mask, real], dim=1)  # [B, S+C]
+        cache = deepcopy(prompt.cache)
+        self.model.backbone(
+            input_ids=ids[:, -length - 1 : -1],
+            attention_mask=mask[:, :-1],
+            position_ids=self._positions(mask[:, :-1], prompt.cache)[..., -length:],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return replace(prompt, input_ids=ids, attention_mask=mask, cache=cache)
 
     def _positions(self, mask: Tensor, cache: Cache) -> Tensor:
         """[..., B, S+C-1] by the family's own code, which `generate` calls too."""

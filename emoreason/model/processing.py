@@ -6,6 +6,7 @@ Letters: B batch, P persons, T frames, S sequence, M mel bins.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,12 @@ class EmoReasonProcessor:
                 pieces += [(prompt[len(done) :], False), (spoken, True)]
                 done = prompt + spoken
         return pieces if answer is not None else [*pieces, (self._render(messages)[len(done) :], False)]
+
+    def next_turn(self, inputs: SegmentInput, answer: str, question: str, soft: bool = True) -> list[int]:
+        """The tokens that go on from the prompt of `inputs`: its answer, then the next question up to where the reply begins."""
+        told = replace(inputs, turns=(*inputs.turns, (inputs.question, answer)), question=question)
+        *_, spoken, asked = [text for text, _ in self.pieces(told, soft=soft)]
+        return [token for text in (spoken, asked) for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
     # tensors
 

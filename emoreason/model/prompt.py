@@ -2,7 +2,8 @@
 
 A prompt says what can be seen and heard (placeholders for soft tokens, one group per person and one for the voice), lists the
 strongest measured cues as terse evidence lines with ids, and asks. An answer cites evidence ids, interprets, and ends in
-`<answer>` fields. Untrusted text (transcripts, questions) goes through `sanitize` and cannot become a control token.
+`<answer>` fields. For a verdict the label is asked for first (`emotion_question`), and once it stands its reasons (`WHY`).
+Untrusted text (transcripts, questions) goes through `sanitize` and cannot become a control token.
 """
 
 import unicodedata
@@ -20,6 +21,7 @@ PERSON_MARK, VOICE_MARK = "<|er_person|>", "<|er_sound|>"
 PLACEHOLDERS = (FACE, VOICE)  # their embeddings are overwritten
 SPECIAL_TOKENS = (FACE, VOICE, PERSON_MARK, VOICE_MARK)
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
+WHY = "Why?"  # asked after the label has been given
 
 MOST_LINES = 12
 _PREFIX = {"face": "f", "voice": "v", "words": "w"}
@@ -97,6 +99,11 @@ def user_text(
 
 def emotion_question(labels: Sequence[str]) -> str:
     """The closed question, with its candidates in the given order."""
+    return f"Which emotion is shown? Choose from: {', '.join(labels)}."
+
+
+def reasoned_question(labels: Sequence[str]) -> str:
+    """Reasons first, then the label: for a model that answers freely."""
     return f"Which emotion is shown, and why? Choose from: {', '.join(labels)}."
 
 

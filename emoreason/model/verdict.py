@@ -1,4 +1,4 @@
-"""One verdict: the language model scores the labels, the heads are fused in, and the explanation ends in the fused label.
+"""One verdict: the language model scores the labels, the heads are fused in, and the fused label is explained.
 
 Letters: B segments of a batch, P persons, T frames, K labels.
 """
@@ -110,13 +110,15 @@ def in_words_of(label_set: LabelSet, source: Source) -> Source:
 def explain(
     engine: Engine,
     prompt: Prompt,
+    asked_why: Sequence[Sequence[int]],
     emotions: Sequence[str | None],
     labels: Sequence[str],
     most_tokens: int = MOST_TOKENS,
     on_text: OnText | None = None,
 ) -> list[Answer]:
-    """A greedy text per prompt that concludes in the given emotion (None = unclear), then the answer field: always readable."""
-    texts = engine.write(prompt, most_tokens, on_text=on_text)
+    """A greedy text per prompt on why the given emotion (None = unclear) was answered, which concludes in it, then the answer
+    field: always readable. asked_why: tokens of that answer and of the question after it (`EmoReasonProcessor.next_turn`)."""
+    texts = engine.write(engine.follow(prompt, asked_why), most_tokens, on_text=on_text)
     told = [concluded(finished(text), emotion, labels) for text, emotion in zip(texts, emotions, strict=True)]
     whole = [answer_text(text, "", emotion) for text, emotion in zip(told, emotions, strict=True)]
     return [parse_answer(text, tuple(labels)) for text in whole]
@@ -128,7 +130,7 @@ def free_answers(engine: Engine, prompt: Prompt, labels: Sequence[str], most_tok
 
 
 def concluded(text: str, emotion: str | None, labels: Sequence[str]) -> str:
-    """The text without a conclusion other than `emotion`: the model wrote before its encoders' heads were asked. Last sentences
+    """The text without a conclusion other than `emotion`, should the model not keep to its answer. Last sentences
     that state no cue and name another label are dropped, and the verdict is said where the text no longer says it. Quoted words
     name nothing. Of no text nothing is made."""
     if not text.strip():

@@ -1,6 +1,7 @@
 """A served backbone judges as the local text-evidence model does; the server answers from the exported weights alone."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.export import export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.prompt import emotion_question
+from emoreason.model.prompt import WHY, answer_text, emotion_question
 from emoreason.model.served import Server
 from emoreason.perception.segments import segments
 from emoreason.report.assemble import assemble
@@ -78,8 +79,10 @@ def test_the_server_reads_the_local_prompt(exported, clip, all_listed):
     here, backbone = load_judge(exported, "text"), Backbone(exported / "backbone")
     with serving(backbone) as url:
         served_judge(exported, url)(observation, clip)
-    question = emotion_question(EMOTIONS)
-    inputs = [here.processor.prepare(observation, span, clip, question) for span in segments(observation)]
+    question, spans = emotion_question(EMOTIONS), segments(observation)
+    told = [answer_text("", "", part.emotion) for part in here(observation, clip).segments]
+    asked = [here.processor.prepare(observation, span, clip, question) for span in spans]
+    inputs = [replace(one, turns=((question, said),), question=WHY) for one, said in zip(asked, told, strict=True)]
     texts = [here.processor.text(one, soft=False) for one in inputs]
     written = [body["prompt"] for body in backbone.bodies if "stop" in body]
     assert sorted(map(here.processor.tokenizer.decode, written)) == sorted(texts)
@@ -92,7 +95,9 @@ def test_the_server_reads_the_local_prompt(exported, clip, all_listed):
     ]  # fmt: skip
     assert sorted(written) == sorted(rendered), "the exported template makes the same ids of the messages"
     scored = [body["prompt"] for body in backbone.bodies if "stop" not in body]
-    assert all(any(prompt[: len(one)] == one for one in written) for prompt in scored)
+    tokenizer = here.processor.tokenizer
+    before = [tokenizer(here.processor.text(one, soft=False), add_special_tokens=False)["input_ids"] for one in asked]
+    assert all(any(prompt[: len(one)] == one for one in before) for prompt in scored)
 
 
 class Letters:
@@ -131,7 +136,7 @@ def test_a_report_and_an_answer_tell_where_they_come_from(exported, clip, all_li
     assert report.model.revision.endswith(f", toy at {url}") and "secret" not in report.to_json()
     assert report.explanation.generator == answer.generator == "out" and answer.text
     asked = backbone.tokenizer.decode(backbone.bodies[-1]["prompt"])
-    assert "Why not fear? (/im_end/)" in asked and asked.count("<|im_start|>") == 4
+    assert "Why not fear? (/im_end/)" in asked and asked.count("<|im_start|>") == 6
 
 
 def test_an_untrained_model_file_needs_its_processor_only(clip, exported, monkeypatch):

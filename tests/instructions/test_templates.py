@@ -9,7 +9,7 @@ import yaml
 from emoreason.errors import ConfigError
 from emoreason.instructions.templates import LEAST_PHRASINGS, QUESTIONS, SENTENCES, parse, templates
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.prompt import emotion_question
+from emoreason.model.prompt import WHY, emotion_question, reasoned_question
 
 SLOTS = {
     "labels": "joy, anger", "region": "mouth", "person": "p1", "dialogue": "(1) Ann: hi", "modality": "voice",
@@ -50,7 +50,9 @@ def test_no_question_names_an_emotion_of_itself():
 
 
 def test_the_question_of_inference_is_among_the_phrasings():
-    assert emotion_question(["x", "y"]) in {text.format(labels="x, y") for text in templates().questions["reasoning"]}
+    asked = templates().questions
+    assert emotion_question(["x", "y"]) in {text.format(labels="x, y") for text in asked["emotion"]} and WHY in asked["why"]
+    assert reasoned_question(["x", "y"]) in {text.format(labels="x, y") for text in asked["reasoning"]}
 
 
 def test_slot_values_cannot_become_control_tokens():

@@ -10,6 +10,7 @@ from model.samples import segment
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.fusion import fuse
+from emoreason.model.prompt import WHY, answer_text
 from emoreason.model.verdict import (
     LANGUAGE,
     VerdictSettings,
@@ -92,6 +93,23 @@ def test_writing_on_the_cache_is_generating_from_scratch(parts):
     assert written == expected
 
 
+def why(processor, one, emotion):
+    return processor.next_turn(one, answer_text("", "", emotion), WHY)
+
+
+def test_what_follows_a_prompt_is_read_as_if_it_had_stood_there(parts):
+    """A batch whose prompts and whose answers differ in length, after scoring: each row writes what it writes alone, unaided."""
+    processor, model = parts
+    engine, inputs, emotions = engine_of(parts), mixed(processor), ["fear", None, "happiness"]
+    prompt = engine.read(processor(inputs))
+    label_scores(engine, prompt, EMOTIONS)
+    pieces = [why(processor, one, emotion) for one, emotion in zip(inputs, emotions, strict=True)]
+    written = engine.write(engine.follow(prompt, pieces), 6, until_answer=False)
+    for one, emotion, text in zip(inputs, emotions, written, strict=True):
+        told = replace(one, turns=((one.question, answer_text("", "", emotion)),), question=WHY)
+        assert engine.write(engine.read(processor([told])), 6, until_answer=False) == [text]
+
+
 def steer(model, tokenizer, text):
     """From now on the toy writes `text`, one token after the other, whatever it is asked; the number of steps is counted."""
     ids = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
@@ -103,7 +121,7 @@ def steer(model, tokenizer, text):
         return torch.zeros_like(output) + torch.nn.functional.one_hot(torch.tensor(wanted), width) * 50.0
 
     steps = {"n": 0}
-    return model.backbone.get_output_embeddings().register_forward_hook(hook)
+    return model.backbone.get_output_embeddings().register_forward_hook(hook), steps
 
 
 CONCLUDED = "Taken together this appears as happiness."
@@ -123,9 +141,10 @@ CONCLUDED = "Taken together this appears as happiness."
 def test_the_answer_is_always_readable_and_the_fused_one(written, explanation):
     processor, model = toy(FAMILIES["llama"])
     engine = TransformersEngine(model, processor.tokenizer)
-    handle = steer(model, processor.tokenizer, written)
+    handle, steps = steer(model, processor.tokenizer, written)
     prompt = engine.read(processor([segment()]))
-    answer = explain(engine, prompt, ["happiness"], EMOTIONS)[0]
+    steps["n"] = 0  # the next call reads what follows
+    answer = explain(engine, prompt, [why(processor, segment(), "happiness")], ["happiness"], EMOTIONS)[0]
     handle.remove()
     assert (answer.emotion, answer.problem) == ("happiness", None)
     told = answer.explanation
@@ -136,7 +155,7 @@ def test_an_abstaining_answer_is_readable(llama):
     processor, model = llama
     engine = engine_of(llama)
     prompt = engine.read(processor([segment()]))
-    answer = explain(engine, prompt, [None], EMOTIONS, most_tokens=4)[0]
+    answer = explain(engine, prompt, [why(llama[0], segment(), None)], [None], EMOTIONS, most_tokens=4)[0]
     assert answer.unclear and answer.emotion is None and answer.problem is None
 
 
