@@ -70,6 +70,9 @@
     for (const section of view.querySelectorAll("section[data-person]")) {
       section.hidden = Boolean(button.dataset.person) && section.dataset.person !== button.dataset.person;
     }
+    for (const row of view.querySelectorAll(".er-row[data-person]")) {
+      row.classList.toggle("er-dim", Boolean(button.dataset.person) && row.dataset.person !== button.dataset.person);
+    }
     const player = playerOf(view);
     if (player) draw(view, player.currentTime);
   });

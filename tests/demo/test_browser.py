@@ -4,9 +4,12 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from builders import even_times, write_media
 
 from emoreason.cli.demo import load
+from emoreason.media import Clip
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -102,6 +105,30 @@ def test_the_keyboard_reaches_the_timeline(analysed):
     analysed.keyboard.press("Enter")
     analysed.wait_for_function("document.querySelector('.er-view video').currentTime > 19")
     assert player_time(analysed) > 19
+
+
+def test_one_of_two_people_is_chosen(page, sample, tmp_path):
+    """The clip's face and, beside it, its mirror image: two people."""
+    face = next(iter(Clip(sample).frames([13.0]))).image
+    both = np.ascontiguousarray(np.concatenate((face, face[:, ::-1]), axis=1))
+    path = write_media(tmp_path / "two.mp4", even_times(24, 12.0), [both] * 24)
+    page.set_input_files("#file input[type=file]", str(path))
+    page.wait_for_selector("#file >> text=two")
+    page.click("#analyse")
+    page.wait_for_selector(".er-people")
+    people = page.locator(".er-people button")
+    assert people.all_inner_texts() == ["everybody", "p1", "p2"]
+    page.eval_on_selector(".er-view video", "video => { video.currentTime = 1 }")
+    page.wait_for_function("document.querySelectorAll('.er-faces rect').length === 2")
+    people.nth(2).click()
+    page.wait_for_function("document.querySelectorAll('.er-faces rect').length === 1")
+    assert page.locator(".er-faces text").text_content() == "p2" and people.nth(2).get_attribute("aria-pressed") == "true"
+    shown = page.locator(".er-view section[data-person]")
+    assert [shown.nth(n).is_visible() for n in range(shown.count())] == [False, True]
+    faded = page.eval_on_selector_all(".er-plot .er-row.er-dim", "rows => rows.map(row => row.dataset.person)")
+    assert faded and set(faded) == {"p1"}
+    people.nth(0).click()
+    assert page.locator(".er-dim").count() == 0 and shown.nth(0).is_visible()
 
 
 def test_a_question_is_answered_or_refused_in_words(analysed):

@@ -1,6 +1,7 @@
 """The page over HTTP: headers, file access, the named endpoints."""
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -9,6 +10,7 @@ import pytest
 
 from emoreason import EmotionReasoner
 from emoreason.cli.demo import load
+from emoreason.config import shipped
 from emoreason.perception.settings import PerceptionSettings
 
 
@@ -53,6 +55,21 @@ def test_named_endpoints(address, sample):
         assert report[part] == expected[part]
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert set(named) == {"/analyze", "/ask"}
+
+
+def test_the_documented_program_runs(address, sample, monkeypatch, tmp_path, capsys):
+    page = shipped() / "docs" / "demo.md"
+    if not page.is_file():
+        pytest.skip("docs/ is not shipped in the wheel")
+    [program] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talk.mp4").symlink_to(sample)
+    program = program.replace("http://127.0.0.1:7860", address).replace('"tiny"', '"composer"')
+    asked, told = program.split("answer = ")
+    exec(asked)  # the composer answers no questions
+    assert "happiness" in capsys.readouterr().out
+    with pytest.raises(Exception, match="cannot answer questions"):
+        exec(f"{asked}answer = {told}")
 
 
 def test_an_endpoint_takes_no_path_of_the_server(address):

@@ -7,7 +7,7 @@ other script. The script finds figures by class, also ones that come later, and 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -32,13 +32,14 @@ _NAMES = 168  # width of the column of names, px; the style sheet narrows it on 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the figure: `name` in short, `more` where there is room; `body` starts at y = 0."""
+    """One row of the figure: `name` in short, `more` where there is room; `body` starts at y = 0. person: whom it is about."""
 
     name: str
     more: str
     height: int
     body: Markup
     heading: bool = False
+    person: str | None = None
 
 
 def timeline_svg(report: EmotionReport, observation: Observation | None = None) -> str:
@@ -48,7 +49,8 @@ def timeline_svg(report: EmotionReport, observation: Observation | None = None) 
         return ""
     rows = [*_verdict(report, duration)]
     for person in foremost(report):
-        rows += _person(report, person, observation and observation.person(person.person), duration)
+        about = _person(report, person, observation and observation.person(person.person), duration)
+        rows += [replace(row, person=person.person) for row in about]
     rows += [*_voice(report, observation and observation.voice, duration), *_words(report, duration), *_claims(report, duration)]
     height = _AXIS + sum(row.height for row in rows) + 4
     names = element("svg", *_stacked(rows, _name), class_="er-names", width=_NAMES, height=height, aria_hidden="true")
@@ -92,7 +94,8 @@ def script() -> str:
 def _stacked(rows: Sequence[Row], draw) -> Iterator[Markup]:
     y = _AXIS
     for row in rows:
-        yield element("svg", draw(row), x=0, y=y, width="100%", height=row.height, class_="er-row")
+        place = {"x": 0, "y": y, "width": "100%", "height": row.height}
+        yield element("svg", draw(row), **place, class_="er-row", data_person=row.person)
         y += row.height
 
 
