@@ -1,6 +1,7 @@
 """From what the caller names, a checkpoint folder or a model file, to a judge."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -9,23 +10,31 @@ from emoreason.errors import ConfigError
 from emoreason.inference.model_judge import EvidencePath, ModelJudge
 from emoreason.model.base import SHIPPED, WEIGHTS, checkpoint_folder, sha256
 from emoreason.model.decode import TransformersEngine
-from emoreason.model.export import PARTS, open_export
+from emoreason.model.export import PARTS, merged, open_export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.precision import fast_bf16
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.untrained import quiet_libraries, untrained, untrained_processor
 
 
-def load_judge(source: str | Path, path: EvidencePath = "soft") -> ModelJudge:
+def load_judge(
+    source: str | Path, path: EvidencePath = "soft", precision: Literal["auto", "fp32"] = "auto"
+) -> ModelJudge:
     """`source`: a folder that `save_pretrained` wrote, the name of weights in the package, else a model file or the name of a
-    shipped one (built, untrained).
+    shipped one (built, untrained). The adapter is merged into the language model, which with precision "auto" computes in
+    bfloat16 where the hardware multiplies it: encoders and heads never do.
 
     Raises ConfigError naming what there is, and AssetError when a pinned weight was not pulled.
     """
     folder = _folder(source)
     with quiet_libraries():
         model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*untrained(_model_file(source)), None)
+    if not model.config.quantization:
+        model.backbone = merged(model.backbone)
     if torch.cuda.is_available():
         model = model.to("cuda")
+    if precision == "auto" and not model.config.quantization and fast_bf16(model.device):
+        model.backbone.to(torch.bfloat16)
     return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
 
 

@@ -25,6 +25,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, get_cosine
 from transformers.trainer_callback import PrinterCallback
 
 from emoreason.errors import ConfigError, TrainingError
+from emoreason.model.precision import fast_bf16
 from emoreason.training import checkpoint, processes
 from emoreason.training.batches import Batches, Collate, Examples
 from emoreason.training.log import Log
@@ -71,9 +72,7 @@ class Schedule:
     def bf16(self, device: torch.device) -> bool:
         if self.precision != "auto":
             return self.precision == "bf16"
-        if device.type == "cuda":
-            return torch.cuda.is_bf16_supported(including_emulation=False)
-        return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+        return fast_bf16(device)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def local(monkeypatch):
 @pytest.mark.parametrize("form", ["vllm", "llama.cpp"])
 def test_it_judges_as_the_local_text_judge(exported, clip, all_listed, form):
     observation = measured(clip)
-    here = load_judge(exported, "text")
+    here = load_judge(exported, "text", "fp32")
     expected = here(observation, clip)
     backbone, heard = Backbone(exported / "backbone", form=form), {}
     with serving(backbone) as url:
@@ -76,7 +76,7 @@ def test_it_judges_as_the_local_text_judge(exported, clip, all_listed, form):
 
 def test_the_server_reads_the_local_prompt(exported, clip, all_listed):
     observation = measured(clip)
-    here, backbone = load_judge(exported, "text"), Backbone(exported / "backbone")
+    here, backbone = load_judge(exported, "text", "fp32"), Backbone(exported / "backbone")
     with serving(backbone) as url:
         served_judge(exported, url)(observation, clip)
     question, spans = emotion_question(EMOTIONS), segments(observation)
