@@ -21,7 +21,8 @@ from emoreason.media import Clip
 from emoreason.perception.geometry import MEASURES
 
 EMOTIONS = "neutral happiness surprise sadness anger disgust fear contempt unknown nf".split()
-SETS = ("ferplus", "ravdess", "meld")
+FACES, VOICES = ("ferplus", "ckplus48", "ckplus_neutral_peak"), ("ravdess", "nemo")
+SETS = (*FACES, *VOICES, "meld")
 SPLITS = {"Train": 12, "Valid": 4, "Test": 4}
 
 
@@ -49,14 +50,14 @@ def make_model(folder: Path) -> Path:
     file = folder / "toy.yaml"
     file.write_text(
         f"verified: structure only\nfamily: llama\nbackbone: {{path: {folder / 'language'}}}\n"
-        "face: {image_size: 16, trunk_dim: 32, dim: 24, heads: 2, layers: 1, dynamics: 2}\n"
+        "face: {image_size: 48, trunk_dim: 24, dim: 24, heads: 2, layers: 1, dynamics: 2}\n"
         f"voice: {{path: {folder / 'whisper'}, tokens: 2}}\nlora: {{r: 2}}\n"
     )
     return file
 
 
 def make_data(folder: Path) -> None:
-    """FER+, RAVDESS and MELD, a handful of samples each."""
+    """FER+, CK+, RAVDESS, nEMO and MELD, a handful of samples each."""
     rng = np.random.default_rng(0)
     number = 0
     for split, count in SPLITS.items():
@@ -65,16 +66,44 @@ def make_data(folder: Path) -> None:
         lines = []
         for n in range(count):
             cv2.imwrite(str(place / f"fer{number:07d}.png"), rng.integers(0, 256, (48, 48), dtype=np.uint8))
-            votes = [10 if k == n % 4 else 0 for k in range(len(EMOTIONS))]
+            votes = [10 if k == n % 8 else 0 for k in range(len(EMOTIONS))]
             lines.append(f'fer{number:07d}.png,"(0, 0, 48, 48)",' + ",".join(map(str, votes)))
             number += 1
         (place / "label.csv").write_text("\n".join(lines) + "\n")
     for actor in (1, 2, 15, 17):
         place = folder / f"ravdess_speech/Actor_{actor:02d}"
         place.mkdir(parents=True)
-        for emotion in (1, 3, 4, 5):
+        for emotion in (1, 3, 4, 5, 6, 7, 8) if actor == 1 else (1, 3, 4, 5):
             write_sound(place / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav", 200 + 10 * actor + emotion)
+    write_faces(folder / "ckplus48", rng)
+    write_sentences(folder / "nemo_polish")
     write_dialogues(folder / "meld_text")
+
+
+def write_faces(folder: Path, rng: np.random.Generator) -> None:
+    """Ten subjects with a sequence each: its last two frames, its first and its last one; happy ones have AU12."""
+    lines = ["image,sequence,AU4,AU12"]
+    for n in range(10):
+        emotion, sequence, happy = ("happy", "anger")[n % 2], f"S{n:03d}_001", n % 2 == 0
+        for frame in (8, 9):
+            lines.append(f"CK+48/{emotion}/{sequence}_{frame:08d}.png,{sequence},{int(not happy)},{int(happy)}")
+        again = f"neutral_peak/{'happiness' if happy else emotion}/{sequence}_{9:08d}.png"
+        paths = [line.split(",")[0] for line in lines[-2:]] + [again, f"neutral_peak/neutral/{sequence}_{1:08d}.png"]
+        for path in paths:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / path), rng.integers(0, 256, (48, 48), dtype=np.uint8))
+    (folder / "au_labels.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_sentences(folder: Path) -> None:
+    (folder / "samples").mkdir(parents=True)
+    lines = ["file_id\temotion\traw_text\tspeaker_id"]
+    for s, speaker in enumerate(("AA0", "KD0", "MP0")):
+        for e, emotion in enumerate(("anger", "happiness", "sadness", "neutral")):
+            name = f"{speaker}_{emotion}.wav"
+            lines.append(f"{name}\t{emotion}\tzdanie\t{speaker}")
+            write_sound(folder / "samples" / name, 500 + 40 * s + 7 * e)
+    (folder / "data.tsv").write_text("\n".join(lines) + "\n")
 
 
 def write_sound(path: Path, hz: float, seconds: float = 1.5) -> None:
@@ -104,14 +133,14 @@ def write_dialogues(folder: Path) -> None:
 def observe(data: Path, store: Path) -> None:
     """What measuring the media would give, made up: each face smiles or frowns, each voice is loud or not."""
     kept = data_store(store)
-    for name in ("ferplus", "ravdess"):
+    for name in (*FACES, *VOICES):
         recipe = load_recipe(name)
         root = data / recipe.folder
         for n, record in enumerate(read(recipe, root)):
-            people = [{}] if name == "ferplus" else []
-            voice = {"loudness": (60.0 + n, "high"), "pitch": (200.0, "typical")} if name == "ravdess" else None
-            seconds = 0.08 if name == "ferplus" else 1.5
-            seen = make_observation(seconds, people=people, voice=voice, has_video=name == "ferplus", size=(48, 48))
+            people = [{}] if name in FACES else []
+            voice = None if people else {"loudness": (60.0 + n, "high"), "pitch": (200.0, "typical")}
+            seconds = 0.08 if people else 1.5
+            seen = make_observation(seconds, people=people, voice=voice, has_video=bool(people), size=(48, 48))
             source = Clip(files_of(record, root)[0]).source
             settings = settings_of(record, False, "picture" if people else "sound").to_dict()
             keep(kept, replace(seen, source=source, settings=settings), n)

@@ -207,6 +207,7 @@ def clue_words(text: str) -> frozenset[str]:
 
 
 def clue_cues(text: str) -> frozenset[str]:
+    """Cues that the text says are there."""
     return frozenset(statement.cue for statement in parse(text) if not statement.negated)
 
 

@@ -32,6 +32,7 @@ _WHOLE_PICTURE = FOUND.index("whole_picture")
 
 
 def majority() -> DummyClassifier:
+    """The floor of floors: always the commonest class."""
     return DummyClassifier(strategy="most_frequent")
 
 

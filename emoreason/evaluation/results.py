@@ -134,6 +134,7 @@ def _no_number(name: str) -> float:
 
 
 def line(row: Row) -> str:
+    """One row as JSON; NaN is refused, since other readers know none."""
     return json.dumps(row.model_dump(exclude_defaults=True), ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -73,6 +73,7 @@ def described(samples: Samples, predictor: Predictor, limit: int | None) -> dict
 
 
 def scheme_of(samples: Samples) -> Scheme:
+    """The labels that the set offers, in its own words; none where it has no scheme."""
     scheme = samples.recipe.scheme
     return Scheme("", ()) if scheme is None else Scheme(scheme.name, scheme.offered, tuple(scheme.crosswalk.items()))
 

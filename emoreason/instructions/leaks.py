@@ -29,6 +29,7 @@ class Leak:
 
 
 def media_paths(record: Record) -> list[str]:
+    """All files of a record, relative to the root of its set."""
     media = record.media
     return [path for path in (media.image, media.video, media.audio, *media.frames) if path] if media else []
 

@@ -63,6 +63,7 @@ def _denied(au: str, person: Person) -> Statement:
 
 
 def denial(person: Person, aus: Sequence[str]) -> Sentence:
+    """That the person shows none of these units."""
     listed = wording.listed([f"no {noun(au)} ({au})" for au in aus])
     return Sentence(text=f"Person {person.person} shows {listed}.", source="measured")
 

@@ -45,14 +45,15 @@ class SmallTrunk(nn.Module):
 
     def __init__(self, dim: int, image_size: int):
         super().__init__()
-        if image_size % 8 or dim % 16:
-            raise ValueError(f"small trunk: image_size must divide by 8 and dim by 16, got {image_size} and {dim}")
-        first, second = dim // 4, dim // 2
+        if image_size % 8 or dim % 6:
+            raise ValueError(f"small trunk: image_size must divide by 8 and dim by 6, got {image_size} and {dim}")
+        stem, first, second = dim // 6, dim // 3, 2 * dim // 3
         self.dim, self.image_size = dim, image_size
         self.body = nn.Sequential(
-            nn.Conv2d(1, first, 5, 2, 2, bias=False),
-            nn.BatchNorm2d(first),
+            nn.Conv2d(1, stem, 3, 1, 1, bias=False),  # wrinkles are a pixel wide
+            nn.BatchNorm2d(stem),
             nn.ReLU(inplace=True),
+            _Residual(stem, first, 2),
             _Residual(first, first, 1),
             _Residual(first, second, 2),
             _Residual(second, second, 1),

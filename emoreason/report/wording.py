@@ -93,6 +93,7 @@ def first_of_each_unit(cues: list[Cue]) -> list[Cue]:
 
 
 def unit_phrase(cue: Cue, observation: Observation) -> str:
+    """`a strong lip corner puller (AU12) on the left side from 2.1 to 4.8 s`; a picture has no seconds."""
     noun = ACTION_UNITS[cue.cue].noun
     side = f" on the {cue.side} side" if cue.side in ("left", "right") else ""
     when = "" if observation.source.kind == "picture" else f" from {span(cue.start_s, cue.end_s)}"
@@ -105,6 +106,7 @@ def span(start_s: float, end_s: float) -> str:
 
 
 def absent_units(person: Person | None) -> list[str]:
+    """Telling units that the face does not show, of those that could be measured."""
     if person is None:
         return []
     quiet = [au for au in _QUIET if au not in person.action_units.events and not np.isnan(person.action_units.of(au)).all()]
@@ -152,4 +154,5 @@ def _conclusion(p: np.ndarray | None, emotion: str | None, reason: str | None, p
 
 
 def listed(items: list[str]) -> str:
+    """`a, b and c`; of at least one item."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -100,6 +100,7 @@ def flat_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def fill_optimizer(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tensor]) -> None:
+    """The inverse of `flat_optimizer`, in place."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in flat.items():
         number, _, name = key.partition(".")

@@ -127,7 +127,8 @@ def build_faces(
 
 def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
     """Parts written, one after the other; `workers=1` works in this process."""
-    if workers == 1:
+    workers = min(workers, len(jobs))
+    if workers <= 1:
         yield from map(_write_part, jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -154,6 +154,7 @@ def _varied(heard: Heard, rng: np.random.Generator, strength: Strength) -> Heard
 
 
 def collate(examples: Sequence[tuple[Heard, int]]) -> dict[str, Tensor]:
+    """As `batch_of`, with target [B, K]."""
     batch = batch_of([heard for heard, _ in examples])
     return batch | {"target": F.one_hot(torch.tensor([emotion for _, emotion in examples]), len(VOICE_EMOTIONS)).float()}
 
@@ -236,6 +237,7 @@ def scores(model: VoiceTraining, corpora: Mapping[str, Corpus], clips: Mapping[s
 
 
 def occurring(truth: Tensor) -> tuple[str, ...]:
+    """The emotions among `truth` [N], in the head's order."""
     return tuple(VOICE_EMOTIONS[k] for k in truth.unique().tolist())
 
 

@@ -1,4 +1,4 @@
-"""A whole run on made-up data, from recipes to a checkpoint that loads: stages 1 to 3, interrupted and gone on with."""
+"""A whole run on made-up data, from recipes to a checkpoint that loads: all its stages, interrupted and gone on with."""
 
 import json
 from dataclasses import replace
@@ -13,6 +13,7 @@ from training_data import SETS, make_run
 
 from emoreason.cli.main import run as command
 from emoreason.instructions.observe_all import data_store
+from emoreason.instructions.recipe import load_recipe
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
 from emoreason.training import mixtures, samples, sft
@@ -32,8 +33,8 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def options(folder) -> list[str]:
-    roots = {"ferplus": "fer2013_ferplus", "ravdess": "ravdess_speech", "meld": "meld_text"}
-    return [*(part for name in SETS for part in ("--root", f"{name}={folder}/data/{roots[name]}")), "--store", f"{folder}/store"]
+    roots = {name: folder / "data" / load_recipe(name).folder for name in SETS}
+    return [*(part for name in SETS for part in ("--root", f"{name}={roots[name]}")), "--store", f"{folder}/store"]
 
 
 def pipeline(folder, out) -> Pipeline:
@@ -152,9 +153,13 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     told = capsys.readouterr().out
     assert "«" in told and "leaks      none" not in told and "records dropped, their words are tested on" in told
     assert "missing    none" in told and not (out / "align").exists()
+    assert command(["train", run, "--out", str(out), "--dry-run", *options]) == 0
+    assert "face: " in capsys.readouterr().out and not (out / "face").exists()
 
     assert command(["train", run, "--out", str(out), *options]) == 0
     assert capsys.readouterr().out.split() == [str(out / name / "page.html") for name in ("align", "multitask", "reason")]
+    assert {"face", "face.trunk", "heads.emotion"} <= set(read_index(out / "face" / "final")["parts"])
+    assert set(read_index(out / "voice" / "final")["parts"]) == {"voice", "heads.voice_emotion"}
     assert set(read_index(out / "multitask" / "final")["parts"]) == {"connectors", "tokens", "language", "heads"}
     assert set(read_index(out / "reason" / "final")["parts"]) == {"language"}
     aligned, tuned = (load_file(out / name / "final" / "connectors.safetensors") for name in ("align", "multitask"))
@@ -167,12 +172,15 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     settings, chosen = calibrate_run(load_run(run), out, {}, str(folder / "data"), data_store(folder / "store"), most=4)
     assert settings["temperature"] > 0 and set(settings["weights"]) == {"language", "emotion"} and 0 < chosen["coverage"] <= 1
     measured = ship(load_run(run), out, shipped, settings)
-    assert set(measured) == {"align", "multitask", "reason"}
+    assert set(measured) == {"face", "voice", "align", "multitask", "reason"}
     model = EmoReasonForConditionalGeneration.from_pretrained(shipped)
     assert model.config.trained and model.config.verdict == settings
     last = load_file(out / "reason" / "final" / "language.safetensors")
     name = next(name for name in last if "lora_B" in name)
     torch.testing.assert_close(model.state_dict()[name], last[name].half().float())
+    seen = load_file(out / "face" / "final" / "face.trunk.safetensors")
+    name = next(name for name, value in seen.items() if value.dim() > 1)
+    torch.testing.assert_close(model.state_dict()[name], seen[name].half().float())
     card = (shipped / "README.md").read_text()
     assert "FER2013 competition terms" in card and "| multitask | multitask.loss |" in card and "prohibited" in card
     assert "hours in all" in card and "## Results" not in card
@@ -180,7 +188,7 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
 
 def test_a_begun_stage_asks_for_resume(folder, options, tmp_path, capsys):
     run = yaml.safe_load((folder / "run.yaml").read_text())
-    del run["stages"]["multitask"], run["stages"]["reason"]
+    run["stages"] = {"align": run["stages"]["align"] | {"start": []}}
     file = tmp_path / "short.yaml"
     file.write_text(yaml.safe_dump(run))
     out = tmp_path / "out"
@@ -194,6 +202,6 @@ def test_a_begun_stage_asks_for_resume(folder, options, tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         made.train("align", stop)
     assert made.begun("align")
-    assert command(["train", str(file), "--out", str(out), "--set", settings[0], *options[:4], *options[-2:]]) == 1
+    assert command(["train", str(file), "--out", str(out), "--set", settings[0], *options]) == 1
     assert "say --resume" in capsys.readouterr().err
-    assert command(["train", str(file), "--out", str(out), "--resume", "--set", settings[0], *options[:4], *options[-2:]]) == 0
+    assert command(["train", str(file), "--out", str(out), "--resume", "--set", settings[0], *options]) == 0

@@ -42,6 +42,7 @@ Spoil = Callable[[np.ndarray, Face, Any], np.ndarray]  # uint8 [H, W, 3], its fa
 
 
 def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
+    """Every kind of damage at every level, the same for all samples."""
     known = list(_levels())
     return Plan([condition for condition, _ in known], lambda one: known)
 

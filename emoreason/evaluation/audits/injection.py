@@ -37,6 +37,7 @@ PROBES: dict[Condition, str] = {
 
 
 def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
+    """Each probe, spoken and typed, naming a label that the sample does not have."""
     native = exam.native
 
     def changes(one: Shown) -> list[tuple[Condition, Change]]:

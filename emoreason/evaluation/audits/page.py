@@ -29,6 +29,7 @@ def page(title: str, about: str, run: Mapping[str, Any], found: Sequence[Outcome
 
 
 def gaps_page(title: str, about: str, run: Mapping[str, Any], gaps: Sequence[Gaps]) -> str:
+    """HTML of the differences between groups that the user supplied."""
     return _render(title, about, run, [], series=[], curves=[], facts=[], gaps=gaps)
 
 
@@ -73,6 +74,7 @@ def _y(value: float) -> float:
 
 
 def signed(value: float | None) -> str:
+    """`+0.012`; a dash where there is no value."""
     return "–" if value is None else f"{value:+.3f}"
 
 

@@ -24,6 +24,7 @@ def identity(path: str, sha256: str) -> str:
 
 
 def report_file(out: Path, name: str) -> Path:
+    """Where the report of that id lies, or will."""
     return out / REPORTS / f"{name}.json"
 
 
@@ -33,6 +34,7 @@ def frames_file(out: Path, name: str) -> Path:
 
 
 def is_written(out: Path, name: str) -> bool:
+    """Whether its report is there, and so whole."""
     return report_file(out, name).is_file()
 
 
