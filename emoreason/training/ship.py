@@ -88,6 +88,8 @@ def spent(run: Run, out: Path) -> dict[str, float]:
 
 def save(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, folder: Path) -> None:
     """As `save_pretrained` of both, matrices in float16."""
+    for config in (processor.config, model.config):
+        config.language_config._name_or_path = ""  # where the pinned one lay on this machine is nobody's business
     processor.save_pretrained(folder)
     model.save_pretrained(folder)
     state = load_file(folder / WEIGHTS)

@@ -215,8 +215,8 @@ def test_who_cannot_answer_says_so(judge, clip):
         reasoner_of(judge).ask(report, "  ")
 
 
-def test_the_shipped_tiny_model_runs_untrained(tmp_path):
-    """Real language model and Whisper under untrained encoders: one picture of the sample clip, from file to report."""
+def test_the_shipped_tiny_model_runs(tmp_path):
+    """Real language model and Whisper under the shipped weights: one picture of the sample clip, file to report."""
     try:
         assets.path("smollm2-135m")
     except AssetError:
@@ -225,7 +225,7 @@ def test_the_shipped_tiny_model_runs_untrained(tmp_path):
     Image.fromarray(next(iter(Clip(sample).frames([13.0]))).image).save(tmp_path / "face.png")
     reasoner = EmotionReasoner.from_pretrained("tiny", PerceptionSettings(words=False), cache=False)
     report, again = reasoner(tmp_path / "face.png"), reasoner(tmp_path / "face.png")
-    assert UNTRAINED in report.warnings and (report.model.name, report.model.path) == ("tiny", "soft")
+    assert UNTRAINED not in report.warnings and (report.model.name, report.model.path) == ("tiny", "soft")
     assert report.verdict.probabilities == again.verdict.probabilities and report.explanation == again.explanation
     assert report.people[0].probabilities is not None and "<" not in report.explanation.text
 
