@@ -1,6 +1,7 @@
 """A whole toy run on disk: model file with tiny sources, data sets in their official layouts, and their observations."""
 
 import wave
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def make_run(folder: Path) -> Path:
     """`run.yaml` below `folder`, the smoke run with a toy model; data go to `folder/data`, observations to `folder/store`."""
     make_model(folder)
     make_data(folder / "data")
+    write_faces(folder / "data" / "ckplus48")
+    write_sentences(folder / "data" / "nemo_polish")
     observe(folder / "data", folder / "store")
     file = folder / "run.yaml"
     shipped = resolve("runs", "tiny-smoke").read_text(encoding="utf-8")
@@ -57,7 +60,7 @@ def make_model(folder: Path) -> Path:
 
 
 def make_data(folder: Path) -> None:
-    """FER+, CK+, RAVDESS, nEMO and MELD, a handful of samples each."""
+    """FER+, RAVDESS and MELD, a handful of samples each."""
     rng = np.random.default_rng(0)
     number = 0
     for split, count in SPLITS.items():
@@ -75,14 +78,12 @@ def make_data(folder: Path) -> None:
         place.mkdir(parents=True)
         for emotion in (1, 3, 4, 5, 6, 7, 8) if actor == 1 else (1, 3, 4, 5):
             write_sound(place / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav", 200 + 10 * actor + emotion)
-    write_faces(folder / "ckplus48", rng)
-    write_sentences(folder / "nemo_polish")
     write_dialogues(folder / "meld_text")
 
 
-def write_faces(folder: Path, rng: np.random.Generator) -> None:
+def write_faces(folder: Path) -> None:
     """Ten subjects with a sequence each: its last two frames, its first and its last one; happy ones have AU12."""
-    lines = ["image,sequence,AU4,AU12"]
+    lines, rng = ["image,sequence,AU4,AU12"], np.random.default_rng(1)
     for n in range(10):
         emotion, sequence, happy = ("happy", "anger")[n % 2], f"S{n:03d}_001", n % 2 == 0
         for frame in (8, 9):
@@ -130,10 +131,10 @@ def write_dialogues(folder: Path) -> None:
         (folder / f"{name}_sent_emo.csv").write_text("\n".join(lines) + "\n")
 
 
-def observe(data: Path, store: Path) -> None:
+def observe(data: Path, store: Path, sets: Sequence[str] = (*FACES, *VOICES)) -> None:
     """What measuring the media would give, made up: each face smiles or frowns, each voice is loud or not."""
     kept = data_store(store)
-    for name in (*FACES, *VOICES):
+    for name in sets:
         recipe = load_recipe(name)
         root = data / recipe.folder
         for n, record in enumerate(read(recipe, root)):

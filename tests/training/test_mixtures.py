@@ -140,7 +140,7 @@ def test_the_commands_take_a_run(data, tmp_path, capsys):
     part = "      faces: {data: ferplus, limit: 4, tasks: [emotion, reasoning], questions: 1}\n"
     run = tmp_path / "run.yaml"
     run.write_text(RUN.partition("      blends")[0] + part + "    schedule: {steps: 1, batch: 1}\n")
-    observe(data, tmp_path / "store")
+    observe(data, tmp_path / "store", ("ferplus", "ravdess"))
     root = ["--root", f"ferplus={data / 'fer2013_ferplus'}"]
     store, built = ["--store", str(tmp_path / "store")], ["--mixtures", str(tmp_path / "built")]
     assert command(["data", "validate", str(run), *root]) == 0
