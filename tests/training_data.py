@@ -53,7 +53,7 @@ def make_model(folder: Path) -> Path:
     file = folder / "toy.yaml"
     file.write_text(
         f"verified: structure only\nfamily: llama\nbackbone: {{path: {folder / 'language'}}}\n"
-        "face: {image_size: 48, trunk_dim: 24, dim: 24, heads: 2, layers: 1, dynamics: 2}\n"
+        "face: {image_size: 48, trunk_dim: 96, dim: 24, heads: 2, layers: 1, dynamics: 2}\n"
         f"voice: {{path: {folder / 'whisper'}, tokens: 2}}\nlora: {{r: 2}}\n"
     )
     return file

@@ -194,7 +194,7 @@ FAMILIES = {
 def emoreason_config(family: Family, **options) -> EmoReasonConfig:
     return EmoReasonConfig(
         language_config=family.language_config(),
-        face_config=dict(image_size=16, trunk_dim=24, dim=24, heads=2, layers=1, dynamics=2, dropout=0.0),
+        face_config=dict(image_size=16, trunk_dim=96, dim=24, heads=2, layers=1, dynamics=2, dropout=0.0),
         voice_config=dict(
             whisper_config=dict(model_type="whisper", d_model=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=16,
                                 num_mel_bins=8, max_source_positions=100),

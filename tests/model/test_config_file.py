@@ -32,7 +32,7 @@ GOOD = dict(
     verified="structure only",
     family="llama",
     backbone={"path": "somewhere"},
-    face={"image_size": 16, "trunk_dim": 24, "dim": 24, "heads": 2, "layers": 1, "dynamics": 2},
+    face={"image_size": 16, "trunk_dim": 96, "dim": 24, "heads": 2, "layers": 1, "dynamics": 2},
     voice={"path": "somewhere", "tokens": 2},
     lora={"r": 2},
 )
@@ -41,7 +41,7 @@ GOOD = dict(
 def shrink(file):
     """The model of a file with toy sizes in place of its sources': same parts, same family, nothing fetched."""
     trunk = SiglipVisionConfig(**TOY_VISION) if file.trunk else None
-    small = {**file.face, "dim": 32, "heads": 2} | ({} if trunk else {"image_size": 16, "trunk_dim": 24})
+    small = {**file.face, "dim": 32, "heads": 2} | ({} if trunk else {"image_size": 16, "trunk_dim": 96})
     config = dataclasses.replace(file, face=small).compose(
         FAMILIES[file.family].language_config(), WhisperConfig(**TOY_WHISPER), trunk
     )

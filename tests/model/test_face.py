@@ -10,7 +10,7 @@ B, P, T, SIZE, DYNAMICS = 2, 3, 6, 32, 2
 
 
 def small_trunk():
-    return SmallTrunk(24, SIZE)
+    return SmallTrunk(96, SIZE)
 
 
 def vit_trunk():

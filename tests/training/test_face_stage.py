@@ -19,7 +19,7 @@ from emoreason.training.face_stage import Phase, alone, calibrate, joint, new_tr
 from emoreason.training.fit import Schedule
 
 # Not narrower: with 8 channels and two threads, oneDNN's convolution backward was seen to corrupt the heap (torch 2.13, CPU).
-SMALL = FaceConfig(trunk_dim=48, dim=16, heads=2, layers=1, dynamics=2, dropout=0.0)
+SMALL = FaceConfig(trunk_dim=96, dim=16, heads=2, layers=1, dynamics=2, dropout=0.0)
 TWO_STEPS = Phase(Schedule(steps=2, batch=8, ema=0.5, precision="fp32"), 1e-3, 1e-3)
 FACES = {name: made_faces(name, 80) for name in ("ferplus", "ckplus48", "ckplus_neutral_peak")}
 
