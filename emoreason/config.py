@@ -6,6 +6,8 @@ from typing import Literal
 
 from emoreason.errors import ConfigError
 
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights"  # trained ones, a folder each
+
 Kind = Literal["models", "stages", "runs", "suites", "recipes", "demo"]
 
 _FOLDERS: dict[str, str] = {
@@ -23,6 +25,12 @@ def shipped() -> Path:
     """Folder with configs/, data_recipes/ and demo/: the root of a checkout, or `_data` inside an installed package."""
     package = Path(__file__).parent
     return package.parent if (package.parent / "pyproject.toml").is_file() else package / "_data"
+
+
+def checkpoint_of(model: str | Path) -> Path:
+    """A path here, else the trained weights of that name that the package carries; what was given where there is neither."""
+    here, inside = Path(model).expanduser(), SHIPPED_WEIGHTS / Path(model).name
+    return inside if inside.is_dir() and str(model) == inside.name and not here.exists() else here
 
 
 def names(kind: Kind) -> list[str]:

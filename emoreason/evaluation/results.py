@@ -139,10 +139,12 @@ def line(row: Row) -> str:
 
 
 def write_rows(file: Path, rows: Iterable[Row]) -> None:
+    """All of them, whole or not at all."""
     write_text(file, "".join(line(row) for row in rows))
 
 
 def write_json(file: Path, value: Any) -> None:
+    """Indented, whole or not at all."""
     write_text(file, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 import torch
 
-from emoreason.config import names, resolve
+from emoreason.config import checkpoint_of, names, resolve
 from emoreason.errors import ConfigError
 from emoreason.inference.model_judge import EvidencePath, ModelJudge
-from emoreason.model.base import SHIPPED, WEIGHTS, checkpoint_folder, sha256
+from emoreason.model.base import WEIGHTS, checkpoint_folder, sha256
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.export import PARTS, merged, open_export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -26,7 +26,7 @@ def load_judge(
 
     Raises ConfigError naming what there is, and AssetError when a pinned weight was not pulled.
     """
-    folder = _folder(source)
+    folder = checkpoint_of(source)
     with quiet_libraries():
         model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*untrained(_model_file(source)), None)
     if not model.config.quantization:
@@ -40,7 +40,7 @@ def load_judge(
 
 def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
     """The processor alone of what `load_judge` takes, and its name; no weights are loaded. Raises as `load_judge` does."""
-    folder = _folder(source)
+    folder = checkpoint_of(source)
     with quiet_libraries():
         if not folder.is_dir():
             return untrained_processor(_model_file(source)), folder.stem
@@ -48,14 +48,6 @@ def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
         if not (own / "config.json").is_file():
             raise ConfigError(f"{folder} is neither an export nor a checkpoint: config.json is missing")
         return EmoReasonProcessor.from_pretrained(own), folder.stem
-
-
-def _folder(source: str | Path) -> Path:
-    """A folder here, else the trained weights of that name that the package carries, else what was given."""
-    here = Path(source).expanduser()
-    if not here.exists() and str(source) in (path.name for path in SHIPPED.glob("*") if path.is_dir()):
-        return SHIPPED / str(source)
-    return here
 
 
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:

@@ -86,6 +86,12 @@ def conversation(
     return exchanges
 
 
+def in_words(record: Record, question: str) -> str:
+    """The question, with the record's words before it where they are all that is known of it."""
+    words = "" if record.media else context(record, None, Exchange(question, "", ()), random.Random(0))
+    return f"{words} {question}".strip()
+
+
 def context(record: Record, observation: Observation | None, first: Exchange, rng: random.Random) -> str:
     """The record's own words where the evidence has none, and which utterance is meant; no text twice."""
     words, parts = templates(), []

@@ -10,18 +10,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-import emoreason
+from emoreason import config as config_files
 from emoreason.errors import ConfigError
 from emoreason.model.config import EmoReasonConfig
 
 WEIGHTS = "model.safetensors"
-SHIPPED = Path(emoreason.__file__).parent / "weights"
 
 
 def checkpoint_folder(name: str | Path) -> Path:
     """A folder that training saved, else the weights of that name in the package. Raises ConfigError where there is neither."""
-    here, shipped = Path(name).expanduser(), SHIPPED / name
-    folder = here if here.exists() or not shipped.is_dir() else shipped
+    folder = config_files.checkpoint_of(name)
     if missing := [file for file in ("config.json", WEIGHTS) if not (folder / file).is_file()]:
         raise ConfigError(f"{folder} is no checkpoint: {missing[0]} is missing; name the folder that training saved")
     return folder
@@ -30,7 +28,8 @@ def checkpoint_folder(name: str | Path) -> Path:
 def named(checkpoint: str | Path) -> dict[str, str]:
     """What a configuration says of its base: the package's name or the whole path, and the sha256 of its weights."""
     folder = checkpoint_folder(checkpoint)
-    return {"path": folder.name if folder.parent == SHIPPED else str(folder.resolve()), "sha256": sha256(folder / WEIGHTS)}
+    shipped = folder.parent == config_files.SHIPPED_WEIGHTS
+    return {"path": folder.name if shipped else str(folder.resolve()), "sha256": sha256(folder / WEIGHTS)}
 
 
 def all_weights(folder: Path, config: EmoReasonConfig) -> dict[str, Tensor]:

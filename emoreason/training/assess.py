@@ -3,7 +3,6 @@
 Letters: N samples, K labels.
 """
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,11 +10,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from emoreason.instructions.answers import Exchange, label_of
+from emoreason.instructions.answers import label_of
 from emoreason.instructions.collator import Conversations, Source
 from emoreason.instructions.mixture import Mixture, Part
 from emoreason.instructions.record import Record
-from emoreason.instructions.tasks import context
+from emoreason.instructions.tasks import in_words
 from emoreason.labels.label_set import LabelSet
 from emoreason.model import verdict
 from emoreason.model.decode import TransformersEngine
@@ -92,9 +91,7 @@ def clips_of(
         truth = word(record)
         example = whole.make(record, source, np.random.default_rng(0)) if truth in labels.labels else None
         if example is not None:
-            asked = emotion_question(labels.labels)
-            said = "" if record.media else context(record, None, Exchange(asked, "", ()), random.Random(0))
-            shown = replace(example.inputs, question=f"{said} {asked}".strip(), turns=())
+            shown = replace(example.inputs, question=in_words(record, emotion_question(labels.labels)), turns=())
             out.append(Clip(record.id, record.group, labels.labels.index(truth), shown))
     return out
 

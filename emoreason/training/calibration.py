@@ -6,7 +6,6 @@ Chosen on validation clips of a stage, under the inputs and the question of infe
 """
 
 import json
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,8 @@ import torch
 from torch import Tensor
 
 from emoreason.errors import ConfigError
-from emoreason.instructions.answers import Exchange
 from emoreason.instructions.collator import Conversations, Example
-from emoreason.instructions.tasks import context
+from emoreason.instructions.tasks import in_words
 from emoreason.labels.emotions import EMOTIONS, canonical
 from emoreason.model import verdict
 from emoreason.model.decode import TransformersEngine
@@ -119,9 +117,7 @@ def _clips(stage: Stage, part: str, most: int) -> list[tuple[Example, str]]:
     for record, emotion in (known[int(i * step)] for i in range(min(most, len(known)))):
         example = source.make(record, given, np.random.default_rng(stage.run.seed))
         if example is not None:
-            asked = emotion_question(EMOTIONS)
-            words = "" if record.media else context(record, None, Exchange(asked, "", ()), random.Random(0))  # all that is known
-            asked = replace(example.inputs, question=f"{words} {asked}".strip(), turns=())
+            asked = replace(example.inputs, question=in_words(record, emotion_question(EMOTIONS)), turns=())
             out.append((replace(example, inputs=asked, answer=""), emotion))
     return out
 

@@ -1,20 +1,36 @@
-"""Trained weights inside the package stand for the model file of the same name."""
+"""Trained weights inside the package stand for the model file of the same name, and are part of what a result is made with."""
 
-from emoreason.inference import loading
+from pathlib import Path
+
+import pytest
+
+from emoreason import config
+from emoreason.config import checkpoint_of
+from emoreason.inference.batch.options import Options
 
 
-def test_a_name_finds_the_weights_in_the_package(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def package(tmp_path, monkeypatch):
     (tmp_path / "weights" / "tiny").mkdir(parents=True)
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path / "weights")
+    (tmp_path / "weights" / "tiny" / "config.json").write_text("{}")
+    monkeypatch.setattr(config, "SHIPPED_WEIGHTS", tmp_path / "weights")
     monkeypatch.chdir(tmp_path)
-    assert loading._folder("tiny") == tmp_path / "weights" / "tiny"
-    assert loading._folder("qwen3-vl-4b").name == "qwen3-vl-4b"  # no weights: a model file
-    assert str(loading._folder("../weights/tiny")) == "../weights/tiny"  # a path is a path
+    return tmp_path / "weights"
+
+
+def test_a_name_finds_the_weights_in_the_package(package):
+    assert checkpoint_of("tiny") == package / "tiny"
+    assert checkpoint_of("qwen3-vl-4b") == Path("qwen3-vl-4b")  # no weights: a model file
+    assert checkpoint_of("../weights/tiny") == Path("../weights/tiny")  # a path is a path
 
 
 def test_a_folder_here_comes_first(tmp_path, monkeypatch):
-    (tmp_path / "weights" / "tiny").mkdir(parents=True)
     (tmp_path / "here" / "tiny").mkdir(parents=True)
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path / "weights")
     monkeypatch.chdir(tmp_path / "here")
-    assert str(loading._folder("tiny")) == "tiny"
+    assert checkpoint_of("tiny") == Path("tiny")
+
+
+def test_other_weights_of_the_package_make_other_results(package):
+    before = Options(model="tiny").digest()
+    (package / "tiny" / "config.json").write_text('{"other": 1}')
+    assert Options(model="tiny").digest() != before

@@ -66,7 +66,7 @@ def test_a_base_that_is_another_one_or_gone_is_said(folders, tmp_path, monkeypat
 
 
 def test_weights_of_the_package_are_named_not_placed(folders, monkeypatch):
-    monkeypatch.setattr(base, "SHIPPED", folders.resolve())
+    monkeypatch.setattr("emoreason.config.SHIPPED_WEIGHTS", folders.resolve())
     monkeypatch.chdir(folders / "three")  # where no folder has that name
     assert base.named("one")["path"] == "one" and base.checkpoint_folder("one") == folders.resolve() / "one"
     with pytest.raises(ConfigError, match="is no checkpoint: config.json is missing"):

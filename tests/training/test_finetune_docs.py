@@ -12,7 +12,6 @@ from training_data import make_model, observe_sounds, write_sound
 from emoreason.cli import demo
 from emoreason.cli.main import run as command
 from emoreason.config import shipped
-from emoreason.inference import loading
 from emoreason.inference.loading import load_judge
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
@@ -50,8 +49,7 @@ def here(home, monkeypatch):
     for module in ("instructions.observe_all", "instructions.preview"):
         monkeypatch.setattr(f"emoreason.{module}.observe_all", observe_sounds)
     monkeypatch.delenv("EMOREASON_DATA", raising=False)
-    monkeypatch.setattr(base, "SHIPPED", home / "weights")
-    monkeypatch.setattr(loading, "SHIPPED", home / "weights")
+    monkeypatch.setattr("emoreason.config.SHIPPED_WEIGHTS", home / "weights")
     monkeypatch.setattr(samples, "MOST_TOKENS", 4)  # a random model never ends its answers
     monkeypatch.setattr(samples, "COUNT", 2)
     return home

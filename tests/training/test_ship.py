@@ -44,6 +44,7 @@ def test_the_last_stage_that_trained_a_part_wins(folder, tmp_path):
     target = tmp_path / "weights"
     assert set(ship(run, tmp_path, target, {"temperature": 1.5})) == {"align", "multitask"}
     loaded = EmoReasonForConditionalGeneration.from_pretrained(target)
+    assert loaded.config.language_config._name_or_path == "", "no path of the machine that trained"
     assert loaded.config.trained and loaded.config.verdict == {"temperature": 1.5}
     for name, value in wanted.items():
         stored = value.half().float() if value.dim() > 1 else value

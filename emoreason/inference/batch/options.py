@@ -4,11 +4,11 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import psutil
 
 from emoreason import __version__
+from emoreason.config import checkpoint_of
 from emoreason.errors import ConfigError
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.report import composer
@@ -68,8 +68,8 @@ class Options:
 
 
 def _weights(model: str) -> str | None:
-    """Hash of a checkpoint folder's files, so that a model trained on makes new results."""
-    folder = Path(model).expanduser()
+    """Hash of a checkpoint's files, so that a model that was trained on, or came with a new version, makes new results."""
+    folder = checkpoint_of(model)
     if not folder.is_dir():
         return None
     digest = hashlib.sha256()
