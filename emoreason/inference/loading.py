@@ -29,12 +29,12 @@ def load_judge(
     folder = checkpoint_of(source)
     with quiet_libraries():
         model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*untrained(_model_file(source)), None)
-    if not model.config.quantization:
-        model.backbone = merged(model.backbone)
     if torch.cuda.is_available():
         model = model.to("cuda")
-    if precision == "auto" and not model.config.quantization and fast_bf16(model.device):
-        model.backbone.to(torch.bfloat16)
+    if not model.config.quantization:
+        model.backbone = merged(model.backbone)
+        if precision == "auto" and fast_bf16(model.device):
+            model.backbone.to(torch.bfloat16)
     return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
 
 
