@@ -6,6 +6,7 @@ from typing import Literal
 
 from emoreason.errors import ConfigError
 
+DEFAULT_MODEL = "tiny"  # the trained weights that the package carries
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights"  # trained ones, a folder each
 
 Kind = Literal["models", "stages", "runs", "suites", "recipes", "demo"]

@@ -30,7 +30,7 @@ from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.runner import run
 from emoreason.perception.settings import PerceptionSettings
 
-FAST = Options(perception=PerceptionSettings(words=False, fps=4), cache=False)
+FAST = Options(model="composer", perception=PerceptionSettings(words=False, fps=4), cache=False)
 CLIP_S = 2.0
 SPARSE = 100 << 20
 COLUMNS = ["id", "path", "emotion", "confidence", "supported", "contradicted", "explanation"]
@@ -195,7 +195,7 @@ from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.runner import run
 from emoreason.perception.settings import PerceptionSettings
 if __name__ == "__main__":
-    options = Options(perception=PerceptionSettings(words=False, fps=4), cache=False, workers=2, retries=3)
+    options = Options(model="composer", perception=PerceptionSettings(words=False, fps=4), cache=False, workers=2, retries=3)
     run(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
 
@@ -210,7 +210,7 @@ def faults(folder: Path, work: Path, count: int) -> list[str]:
     some.mkdir()
     for file in sorted(folder.glob("*.mp4"))[:40]:
         (some / file.name).symlink_to(file.absolute())
-    options = Options(perception=FAST.perception, cache=False, workers=2, retries=3)
+    options = Options(model="composer", perception=FAST.perception, cache=False, workers=2, retries=3)
     timed(some, work / "calm", options)
     calm = rows(work / "calm")
     chance, kills, rounds = random.Random(1), 0, 0

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from emoreason import __version__
+from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import EmoReasonError
 from emoreason.evaluation import probes
 from emoreason.evaluation.peers import PEERS, Peer, ask, canonical, emotions_of, python_of, scores_among, shared
@@ -74,7 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("peers-work"), help="where answers are kept")
     parser.add_argument("--suites", nargs="+", default=SUITES)
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
-    parser.add_argument("--models", nargs="*", default=["composer"], help="composer, a checkpoint folder, a model's name")
+    parser.add_argument("--models", nargs="*", default=["composer", DEFAULT_MODEL], help="composer, a folder, a name")
     parser.add_argument("--limit", type=int, help="samples of each suite, evenly spread (default: all)")
     parser.add_argument("--train-limit", type=int, default=12_000, help="training samples of a probe")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "peers.md")

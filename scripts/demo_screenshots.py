@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from emoreason.cli.demo import load
+from emoreason.config import DEFAULT_MODEL
 
 WIDTHS = {"wide": (1280, 1000), "narrow": (400, 860)}
 
@@ -15,7 +16,7 @@ def main(folder: Path) -> None:
     """One picture per width and colour scheme, of the top of the page and of the whole."""
     folder.mkdir(parents=True, exist_ok=True)
     server = load("server")
-    blocks, address = server.launch(server.Settings({"composer": "composer"}, port=0), wait=False)
+    blocks, address = server.launch(server.Settings({DEFAULT_MODEL: DEFAULT_MODEL, "composer": "composer"}, port=0), wait=False)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

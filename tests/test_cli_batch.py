@@ -8,6 +8,9 @@ from PIL import Image
 
 from emoreason.cli import run
 
+RULES = ("--model", "composer")  # no weights to load
+FAST = ("--no-words", "--no-cache", "--formats", "html", *RULES)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -21,7 +24,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("work") / "out"
-    code = run(["batch", str(folder), "--out", str(out), "--no-words", "--no-cache", "--workers", "1", "--formats", "html", "-q"])
+    code = run(["batch", str(folder), "--out", str(out), "--workers", "1", "-q", *FAST])
     return out, code
 
 
@@ -33,7 +36,7 @@ def test_a_failed_file_gives_code_2_and_the_rest_is_done(done):
 
 
 def test_events_as_lines(done, folder, capfd):
-    assert run(["batch", str(folder), "--out", str(done[0]), "--no-words", "--no-cache", "--formats", "html", "--json"]) == 2
+    assert run(["batch", str(folder), "--out", str(done[0]), "--json", *FAST]) == 2
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [event["kind"] for event in events] == ["started", "failed", "finished"]
     assert events[-1]["finished"] == events[-1]["files"] == 3
@@ -62,7 +65,7 @@ def test_merge(done, tmp_path, capfd):
         (["batch", "IN", "--out", "OUT", "--engine", "cluster"], "--engine takes local or ray"),
         (["batch", "IN", "--out", "OUT", "--ray-address", "here:1"], "--ray-address needs ray"),
         (["batch", "IN", "--out", "OUT", "--served-model", "toy"], "say which with --server"),
-        (["batch", "IN", "--out", "OUT", "--server", "http://127.0.0.1:9/v1"], "'composer' needs no server"),
+        (["batch", "IN", "--out", "OUT", "--server", "http://127.0.0.1:9/v1", *RULES], "'composer' needs no server"),
         (["status", "IN"], "holds no batch run"),
         (["merge", "IN", "--out", "OUT"], "holds no batch run"),
     ],

@@ -10,6 +10,7 @@ from report_fixtures import make_report, two_people
 
 import emoreason
 from emoreason import assets, cli
+from emoreason.config import DEFAULT_MODEL
 
 ROOT = Path(emoreason.__file__).parents[1]
 if not (ROOT / "README.md").is_file():
@@ -23,8 +24,8 @@ def blocks(language: str) -> list[str]:
 
 class Reasoner:
     @classmethod
-    def from_pretrained(cls, model, settings=None, cache=True):
-        assert model == "composer"
+    def from_pretrained(cls, model=DEFAULT_MODEL, settings=None, cache=True):
+        assert model == DEFAULT_MODEL
         return cls()
 
     def __call__(self, file, progress=None):

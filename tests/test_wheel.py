@@ -97,7 +97,8 @@ def test_the_main_job_runs_elsewhere(elsewhere, tmp_path):
         assets.path("face-landmarker")
     except AssetError as error:
         pytest.skip(str(error))
-    options = ["--json", "--no-words", "--no-cache", "--fps", "4", "--out", tmp_path, "--formats", "json,csv,html"]
+    options = ["--json", "--no-words", "--no-cache", "--fps", "4", "--model", "composer"]
+    options += ["--out", tmp_path, "--formats", "json,csv,html"]
     line = run_there(elsewhere, sys.executable, "-m", "emoreason", "analyze", clip, *options)
     report = json.loads(line)
     assert report["schema"] == "emoreason/report/1" and [person["person"] for person in report["people"]] == ["p1"]

@@ -10,6 +10,7 @@ from rich.console import Console
 from emoreason.cli.shared import (
     INPUT_FAILED,
     Language,
+    Model,
     NoWords,
     Quiet,
     ServedModel,
@@ -19,6 +20,7 @@ from emoreason.cli.shared import (
     print_line,
     report_failure,
 )
+from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import AssetError, EnvironmentProblem
 from emoreason.terminal import print_summary, progress
 
@@ -36,9 +38,7 @@ def analyze(
         str | None, typer.Option(help=f"What to write with --out: {','.join(FORMATS)}; json,html when not given.")
     ] = None,
     columns: Annotated[str, typer.Option(help=f"Column names of csv and parquet: {' or '.join(COLUMNS)}.")] = "pyfeat",
-    model: Annotated[
-        str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml) or its name.")
-    ] = "composer",
+    model: Model = DEFAULT_MODEL,
     server: Server = None,
     served_model: ServedModel = None,
     fps: Annotated[

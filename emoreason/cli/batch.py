@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from emoreason.cli.shared import INPUT_FAILED, Language, NoWords, Quiet, ServedModel, Server, choices, print_line, say
+from emoreason.cli.shared import INPUT_FAILED, Language, Model, NoWords, Quiet, ServedModel, Server, choices, print_line, say
+from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import EnvironmentProblem
 from emoreason.terminal import safe
 
@@ -30,7 +31,7 @@ def batch(
         Path, typer.Argument(metavar="FOLDER", help="Videos, pictures and sound files, nested.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="Results; run again with the same folder to go on.")],
-    model: Annotated[str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml).")] = "composer",
+    model: Model = DEFAULT_MODEL,
     server: Server = None,
     served_model: ServedModel = None,
     formats: Annotated[str | None, typer.Option(help=f"Extra files per clip: {','.join(EXTRAS)}.")] = None,

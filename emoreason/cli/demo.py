@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emoreason.cli.shared import say
-from emoreason.config import shipped
+from emoreason.config import DEFAULT_MODEL, shipped
 from emoreason.errors import ConfigError, EnvironmentProblem
 
 NAME = "emoreason_demo"
@@ -19,7 +19,7 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where the page is; 0 = any port that is free.")] = 7860,
     host: Annotated[str, typer.Option(help="Address to listen at; the default is reached from this machine only.")] = "127.0.0.1",
     model: Annotated[
-        list[str] | None, typer.Option(help="Who judges first: composer, a checkpoint folder, a model file. May be given twice.")
+        list[str] | None, typer.Option(help="Offered before tiny and composer: a checkpoint folder, a model file; repeatable.")
     ] = None,
     max_mib: Annotated[int, typer.Option(min=1, help="Largest file that may be uploaded.")] = 500,
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Longest clip.")] = 10.0,
@@ -52,11 +52,11 @@ def load(module: str):
 
 
 def _models(given: list[str]) -> dict[str, str]:
-    """Name shown -> model; those asked for first, then the composer, which is always there."""
+    """Name shown -> model; those asked for first, then the shipped one and the composer, which are always there."""
     models = {}
     for model in given:
         path = Path(model).expanduser()
         if path.is_dir() and not any(path.iterdir()):
             raise ConfigError(f"{model}: is an empty folder; name the folder that training saved")
         models[path.name if path.is_dir() else model] = model
-    return {**models, "composer": "composer"}
+    return {**models, **{name: name for name in (DEFAULT_MODEL, "composer") if name not in models}}

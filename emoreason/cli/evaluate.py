@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from emoreason.cli.shared import Quiet, choices, print_line, print_paths, roots
+from emoreason.cli.shared import Model, Quiet, choices, print_line, print_paths, roots
 from emoreason.cli.suites import Asked, run_each
+from emoreason.config import DEFAULT_MODEL
 from emoreason.terminal import safe
 
 JUDGED = "judge"  # folder below --out with what was asked of a language model as a judge
@@ -18,9 +19,7 @@ Suites = Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="
 
 def evaluate(
     suites: Suites = None,
-    model: Annotated[
-        str, typer.Option(help="What judges: composer, a checkpoint folder, a model file (.yaml) or its name.")
-    ] = "composer",
+    model: Model = DEFAULT_MODEL,
     root: Annotated[
         list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
     ] = None,

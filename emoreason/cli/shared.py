@@ -13,6 +13,9 @@ from emoreason.terminal import safe
 
 USAGE, INPUT_FAILED, INTERRUPTED = 1, 2, 130
 
+Model = Annotated[
+    str, typer.Option(help="What judges: tiny (shipped), composer (rules), a checkpoint folder or a model file (.yaml).")
+]
 Server = Annotated[
     str | None, typer.Option(metavar="URL", help="OpenAI-compatible server of that model's exported backbone, up to /v1.")
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console
 
 from emoreason.cli.shared import INPUT_FAILED, USAGE, make_folder, print_line, report_failure
+from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
 from emoreason.terminal import progress
 
@@ -39,7 +40,7 @@ class Asked:
     out: Path
     limit: int | None = None
     store: Path | None = None
-    model: str = "composer"
+    model: str = DEFAULT_MODEL
     without: str | None = None
     as_json: bool = False
     quiet: bool = False

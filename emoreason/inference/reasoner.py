@@ -10,6 +10,7 @@ from os import PathLike
 from typing import Literal
 
 from emoreason import __version__, assets
+from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation
@@ -48,14 +49,15 @@ class EmotionReasoner:
     @classmethod
     def from_pretrained(
         cls,
-        model: str | PathLike = composer.NAME,
+        model: str | PathLike = DEFAULT_MODEL,
         settings: PerceptionSettings | None = None,
         cache: bool = True,
         path: Literal["soft", "text"] = "soft",
         server: str | None = None,
         served_model: str | None = None,
     ) -> "EmotionReasoner":
-        """`model`: "composer" (no weights), a checkpoint folder, or a model file or its name (untrained, and saying so).
+        """`model`: "tiny" (the weights that the package carries), "composer" (rules, no weights), a checkpoint folder, or a model
+        file or its name (untrained, and saying so).
 
         `cache=False` keeps no observation on disk after the report is gone. `path="text"` gives the model measured evidence
         lines only, no soft tokens. `server`: address (up to /v1) of an OpenAI-compatible server that runs the backbone of that

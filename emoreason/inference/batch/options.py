@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import psutil
 
 from emoreason import __version__
-from emoreason.config import checkpoint_of
+from emoreason.config import DEFAULT_MODEL, checkpoint_of
 from emoreason.errors import ConfigError
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.report import composer
@@ -28,7 +28,7 @@ class Options:
     that may be measured and not yet judged by a model. server, served_model: of its exported backbone, as in `from_pretrained`.
     """
 
-    model: str = composer.NAME
+    model: str = DEFAULT_MODEL
     perception: PerceptionSettings = field(default_factory=PerceptionSettings)
     formats: tuple[str, ...] = ()
     frames: bool = True

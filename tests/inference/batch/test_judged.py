@@ -189,7 +189,7 @@ def test_a_served_backbone_judges(media, model, tmp_path, monkeypatch):
 
 def test_a_server_needs_a_model():
     with pytest.raises(ConfigError, match="'composer' needs no server"):
-        Options(server="http://127.0.0.1:9/v1")
+        Options(model="composer", server="http://127.0.0.1:9/v1")
 
 
 # the flow, with outcomes that a test decides

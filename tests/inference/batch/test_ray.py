@@ -17,7 +17,7 @@ from emoreason.inference.batch.ray_engine import RayEngine  # noqa: E402
 from emoreason.inference.batch.runner import run  # noqa: E402
 from emoreason.perception.settings import PerceptionSettings  # noqa: E402
 
-FAST = Options(perception=PerceptionSettings(words=False, fps=2), cache=False, workers=1)
+FAST = Options(model="composer", perception=PerceptionSettings(words=False, fps=2), cache=False, workers=1)
 COLUMNS = ["id", "path", "emotion", "confidence", "explanation", "sha256"]
 pytestmark = pytest.mark.timeout(900)
 
@@ -62,7 +62,7 @@ def test_a_lost_node_loses_nothing(folder, tmp_path, cluster):
         lost.set()
 
     threading.Thread(target=lose, daemon=True).start()
-    options = Options(perception=FAST.perception, cache=False, workers=2)
+    options = Options(model="composer", perception=FAST.perception, cache=False, workers=2)
     there = run(folder, out, options, engine=RayEngine(options, address=cluster.address))
     assert lost.is_set()
     assert (there.done, there.failed) == (here.done, here.failed) == (6, 1)

@@ -24,7 +24,7 @@ from emoreason.inference.batch.status import status
 from emoreason.inference.batch.worker import OVER_MEMORY, Analysed, Failure, failure
 from emoreason.perception.settings import PerceptionSettings
 
-FAST = Options(perception=PerceptionSettings(words=False, fps=2), workers=2, cache=False)
+FAST = Options(model="composer", perception=PerceptionSettings(words=False, fps=2), workers=2, cache=False)
 NAME = "<b>it's\n歌.png"
 
 
@@ -162,7 +162,7 @@ def test_changed_files_and_options_are_redone(small, tmp_path, here):
     second = tables(out)
     assert list(second.path) == list(first.path) and second.id[1] != first.id[1]
     assert len(list((out / "reports").iterdir())) == 3  # the old report of 1.png is gone
-    other = Options(perception=PerceptionSettings(words=False, fps=1), workers=1, cache=False)
+    other = Options(model="composer", perception=PerceptionSettings(words=False, fps=1), workers=1, cache=False)
     assert set(kinds(small, out, other).values()) == {"done"}
     assert kinds(small, out, other, verify=True) == dict.fromkeys(["0.png", "1.png", "2.png"], "unchanged")
     assert set(kinds(small, out, other, restart=True).values()) == {"done"}
@@ -219,7 +219,8 @@ def test_merged_shards_equal_one_run(small, tmp_path, here):
         merge([tmp_path / "part1"], tmp_path / "both")
     with pytest.raises(ConfigError, match="twice"):
         merge([tmp_path / "part1", tmp_path / "part1"], tmp_path / "more")
-    kinds(small, tmp_path / "part2", Options(perception=PerceptionSettings(words=False, fps=1), cache=False), shard=(2, 2))
+    slower = Options(model="composer", perception=PerceptionSettings(words=False, fps=1), cache=False)
+    kinds(small, tmp_path / "part2", slower, shard=(2, 2))
     with pytest.raises(ConfigError, match="other settings"):
         merge([tmp_path / "part1", tmp_path / "part2"], tmp_path / "more")
 
@@ -231,7 +232,7 @@ from emoreason.inference.batch.options import Options
 from emoreason.inference.batch.runner import run
 from emoreason.perception.settings import PerceptionSettings
 if __name__ == "__main__":
-    options = Options(perception=PerceptionSettings(words=False, fps=2), workers=2, cache=False)
+    options = Options(model="composer", perception=PerceptionSettings(words=False, fps=2), workers=2, cache=False)
     run(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
 
