@@ -1,5 +1,7 @@
 """The resolver: local first, then shipped, with a helpful refusal."""
 
+from pathlib import Path
+
 import pytest
 
 from emoreason import config
@@ -63,3 +65,14 @@ def test_shipped_is_the_checkout_or_inside_the_package(tmp_path, monkeypatch):
     assert config.names("models") == []  # what lies beside an installed package is not ours
     (tmp_path / "pyproject.toml").write_text("")
     assert config.shipped() == tmp_path and config.names("models") == ["foreign"]
+
+
+def test_weights_of_the_package_are_found_by_name(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "weights" / "small").mkdir(parents=True)
+    monkeypatch.setattr(config, "__file__", str(package / "config.py"))
+    monkeypatch.chdir(tmp_path)
+    assert config.checkpoint_of("small") == package / "weights" / "small"
+    assert config.checkpoint_of("other") == Path("other") and config.checkpoint_of("../weights/small") == Path("../weights/small")
+    (tmp_path / "small").mkdir()
+    assert config.checkpoint_of("small") == Path("small")

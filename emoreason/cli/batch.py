@@ -40,6 +40,7 @@ def batch(
     ray_address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of a Ray cluster that shares both folders; else one made here.")
     ] = None,
+    ray_gpus: Annotated[float, typer.Option(min=0, help="GPUs of the Ray actor in which the model judges.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; from cores and memory when not given.")] = None,
     waiting: Annotated[int, typer.Option(min=1, help="With a model: how many clips may be measured and not yet judged.")] = 32,
     shard: Annotated[
@@ -84,7 +85,7 @@ def batch(
         server=server,
         served_model=served_model,
     )
-    chosen = _engine(engine, ray_address, options)
+    chosen = _engine(engine, ray_address, ray_gpus, options)
     with _watching(as_json, quiet) as on_event:
         done = run(folder, out, options, on_event, chosen, part, limit, restart, verify)
     if not as_json and not quiet:
@@ -92,7 +93,7 @@ def batch(
     return INPUT_FAILED if done.failed else 0
 
 
-def _engine(name: str, address: str | None, options: "Options"):
+def _engine(name: str, address: str | None, gpus: float, options: "Options"):
     if name == "local" and address is None:
         return None
     if name != "ray":
@@ -101,7 +102,7 @@ def _engine(name: str, address: str | None, options: "Options"):
         raise EnvironmentProblem("--engine ray needs Ray: pip install 'emoreason[ray]'")
     from emoreason.inference.batch.ray_engine import RayEngine
 
-    return RayEngine(options, address)
+    return RayEngine(options, address, gpus=gpus)
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -41,11 +41,11 @@ class LocalEngine:
                 yield [(job.path, seconds) for job, seconds in pool.busy]
 
 
-def supervised(options: Options, workers: int) -> Pool:
+def supervised(options: Options, workers: int, function: Callable[[Any], Any] = worker.analyse) -> Pool:
     """Workers that share the machine's cores and memory."""
     threads = options.threads or max(1, cores() // workers)
     given = replace(options, perception=replace(options.perception, threads=threads))
-    return limited(given, worker.analyse, workers, threads, workers)
+    return limited(given, function, workers, threads, workers)
 
 
 def limited(options: Options, function: Callable[[Any], Any], workers: int, threads: int, processes: int) -> Pool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from inference.toys import make_judge
 from PIL import Image
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
@@ -67,6 +68,21 @@ def test_a_lost_node_loses_nothing(folder, tmp_path, cluster):
     assert lost.is_set()
     assert (there.done, there.failed) == (here.done, here.failed) == (6, 1)
     pd.testing.assert_frame_equal(rows(out), rows(tmp_path / "here"))
+
+
+def test_a_model_judges_in_an_actor_of_its_own(folder, tmp_path, cluster):
+    """Measured on one node or another, judged together by one actor: rows as of the local run, and nothing left waiting."""
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    judge = make_judge(trained=True, verdict={"most_tokens": 4})
+    judge.model.save_pretrained(tmp_path / "model")
+    judge.processor.save_pretrained(tmp_path / "model")
+    options = Options(model=str(tmp_path / "model"), perception=FAST.perception, cache=False, workers=1)
+    here = run(folder, tmp_path / "here", options)
+    there = run(folder, tmp_path / "ray", options, engine=RayEngine(options, address=cluster.address))
+    assert (there.done, there.failed) == (here.done, here.failed) == (6, 1)
+    pd.testing.assert_frame_equal(rows(tmp_path / "ray"), rows(tmp_path / "here"), atol=1e-3)
+    assert not (tmp_path / "ray" / ".waiting").exists()
 
 
 def test_no_cluster_is_said(monkeypatch):
