@@ -70,7 +70,7 @@ def test_shipped_is_the_checkout_or_inside_the_package(tmp_path, monkeypatch):
 def test_weights_of_the_package_are_found_by_name(tmp_path, monkeypatch):
     package = tmp_path / "package"
     (package / "weights" / "small").mkdir(parents=True)
-    monkeypatch.setattr(config, "__file__", str(package / "config.py"))
+    monkeypatch.setattr(config, "SHIPPED_WEIGHTS", package / "weights")
     monkeypatch.chdir(tmp_path)
     assert config.checkpoint_of("small") == package / "weights" / "small"
     assert config.checkpoint_of("other") == Path("other") and config.checkpoint_of("../weights/small") == Path("../weights/small")
