@@ -1,7 +1,7 @@
 """Any model that `EmotionReasoner` loads, as a judge under test.
 
 Of media the verdict is the product's own (`ModelJudge`: label scores fused with the heads, per segment, then per clip); where no
-text is wanted only one token of it is written. Questions are asked as in training: one turn, the whole reply read as it is.
+text is wanted none is written. Questions are asked as in training: one turn, the whole reply read as it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class ModelPredictor:
         self.name, self.explained, self.left_out = judge.name, judge, left_out
         self.label_set = judge.label_set
         self.verdicts = copy(judge)
-        self.verdicts.settings = replace(judge.settings, most_tokens=1)
+        self.verdicts.settings = replace(judge.settings, most_tokens=0)
 
     @classmethod
     def load(cls, model: str) -> "ModelPredictor":

@@ -117,8 +117,11 @@ def explain(
     on_text: OnText | None = None,
 ) -> list[Answer]:
     """A greedy text per prompt on why the given emotion (None = unclear) was answered, which concludes in it, then the answer
-    field: always readable. asked_why: tokens of that answer and of the question after it (`EmoReasonProcessor.next_turn`)."""
-    texts = engine.write(engine.follow(prompt, asked_why), most_tokens, on_text=on_text)
+    field: always readable. asked_why: tokens of that answer and of the question after it (`EmoReasonProcessor.next_turn`).
+    most_tokens = 0: nothing is read or written for it, and every text is empty."""
+    texts = [""] * len(emotions)
+    if most_tokens:
+        texts = engine.write(engine.follow(prompt, asked_why), most_tokens, on_text=on_text)
     told = [concluded(finished(text), emotion, labels) for text, emotion in zip(texts, emotions, strict=True)]
     whole = [answer_text(text, "", emotion) for text, emotion in zip(told, emotions, strict=True)]
     return [parse_answer(text, tuple(labels)) for text in whole]

@@ -24,6 +24,7 @@ from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonRepo
 MOST_PEOPLE = 8  # those longest in view
 MOST_UNITS = 40  # rows of action units in all, shared among the people: each one's strongest
 MOST_EMOTIONS = 4  # curves of emotions per person
+MOST_CLAIM_ROWS = 16  # claims about the same seconds, one below the other
 SIGNS = {"supported": "\u2713", "contradicted": "\u2717", "unverifiable": "?"}
 _POINTS = 300  # of the curve in a row of an action unit, which is 18 px high
 _AXIS = 22  # height, px
@@ -217,7 +218,7 @@ def _claims(report: EmotionReport, duration: float) -> Iterator[Row]:
             end_s = duration if claim.end_s is None else claim.end_s
             label, drawn = f"claim {claim.verdict}: {claim.text}", f"{SIGNS[claim.verdict]} {claim.text}"
             marks.append(Mark(claim.start_s, end_s, label, f"er-{claim.verdict}", drawn))
-    for n, row in enumerate(lanes(marks)):
+    for n, row in enumerate(lanes(marks, MOST_CLAIM_ROWS)):
         name = ("", "") if n else ("claims", "of the explanation")
         yield Row(*name, 22, _strip(row, duration, 22), heading=n == 0)
 
