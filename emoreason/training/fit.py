@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from emoreason.errors import ConfigError, TrainingError
 from emoreason.model.precision import fast_bf16
 from emoreason.training import checkpoint, processes
 from emoreason.training.batches import Batches, Collate, Examples
-from emoreason.training.log import Log
+from emoreason.training.log import TRACKERS, Log
 
 Progress = Callable[[str, float, float | None], None]
 Evaluate = Callable[[], Mapping[str, float]]
@@ -41,7 +41,8 @@ class Schedule:
     (None: at the end only), `patience` validations without a better one; `ema` is the decay of the averaged weights; `window` and
     `workers`: see Batches.
 
-    precision "auto" is bf16 autocast where the hardware multiplies it (AMX or AVX512-BF16, recent GPUs), else float32.
+    precision "auto" is bf16 autocast where the hardware multiplies it (AMX or AVX512-BF16, recent GPUs), else float32. `track`:
+    experiment trackers that get the log's numbers, too (TRACKERS); none by default.
     """
 
     steps: int
@@ -59,6 +60,7 @@ class Schedule:
     window: int = 1
     workers: int = 0
     log_every: int = 10
+    track: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "accumulate", "window", "log_every"):
@@ -68,6 +70,8 @@ class Schedule:
             raise ConfigError(f"schedule: warmup {self.warmup} and ema {self.ema} are shares between 0 and 1")
         if self.precision not in ("auto", "bf16", "fp32"):
             raise ConfigError(f"schedule: precision is '{self.precision}', known are auto, bf16, fp32")
+        if isinstance(self.track, str) or not {*self.track} <= {*TRACKERS}:
+            raise ConfigError(f"schedule: track is {self.track!r}, it takes a list of {', '.join(TRACKERS)}")
 
     def bf16(self, device: torch.device) -> bool:
         if self.precision != "auto":
@@ -134,7 +138,7 @@ class _Run(TrainerCallback):
         self.frozen = [m for m in model.modules() if _frozen(m)]
         self.parts: dict[str, list[float]] = defaultdict(list)
         self._resume()
-        self.log = Log(folder, self.step, self.main)
+        self.log = Log(folder, self.step, self.main, schedule.track)
         self.saved_at = time.monotonic()
 
     @property

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -178,13 +179,32 @@ def test_a_model_of_which_nothing_trains_is_refused(tmp_path):
         fit(Toy().requires_grad_(False), ToyExamples(), collate, Schedule(**PLAN), tmp_path)
 
 
-@pytest.mark.parametrize("changed", [{"steps": 0}, {"ema": 1.0}, {"warmup": -0.1}, {"precision": "fp8"}])
+@pytest.mark.parametrize("changed", [{"steps": 0}, {"ema": 1.0}, {"warmup": -0.1}, {"precision": "fp8"}, {"track": ["paper"]}])
 def test_a_schedule_that_cannot_be_is_refused(changed):
     with pytest.raises(ConfigError, match=next(iter(changed))):
         Schedule(**PLAN | changed)
 
 
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
+def test_a_tracker_that_is_not_installed_is_named_before_anything_trains(tmp_path):
+    with pytest.raises(ConfigError, match="pip install wandb"):
+        train(tmp_path, track=["wandb"])
+    assert not list(tmp_path.glob("step-*"))
+
+
 # what it does
+
+
+def test_trackers_get_the_numbers_only_where_they_are_asked_for(tmp_path):
+    train(tmp_path / "quiet")
+    assert not list((tmp_path / "quiet").rglob("events.*"))
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _, fitted = train(tmp_path / "tracked", track=["tensorboard"])
+    board = EventAccumulator(str(tmp_path / "tracked" / "tensorboard")).Reload()
+    logged = {entry["step"]: entry["loss"] for entry in fitted.history if "loss" in entry}
+    assert {event.step: event.value for event in board.Scalars("loss")} == pytest.approx(logged)
 
 
 def test_it_learns_and_frozen_parts_do_not_drop_out(tmp_path):
