@@ -38,12 +38,12 @@ def save(
         report.observation  # noqa: B018  raises with the reason
     folder = Path(directory) / stable_id(report)
     folder.mkdir(parents=True, exist_ok=True)
-    options = Options(columns=columns, key_frames=key_frames)
+    options, written = Options(columns=columns, key_frames=key_frames), report.readable()
     paths = []
     for name in names:
         path = folder / WRITERS[name].filename
         with atomically(path) as temporary:
-            WRITERS[name].write(report, temporary, options)
+            WRITERS[name].write(written, temporary, options)
         paths.append(path)
     return paths
 

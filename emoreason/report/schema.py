@@ -2,12 +2,13 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, model_validator
 
 from emoreason.labels.action_units import Level, Reliability, Side
 from emoreason.labels.emotions import EMOTIONS
@@ -27,6 +28,11 @@ def _rounded(value: Any) -> Any:
         value = float(value)
         return None if math.isnan(value) else round(value, 4)
     return value
+
+
+def path_text(path: str) -> str:
+    """A path as text: bytes that are none, which Python keeps as lone surrogates, become the replacement mark."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 Number = Annotated[float, BeforeValidator(_rounded)]
@@ -51,9 +57,9 @@ class Part(BaseModel):
 
 
 class Source(Part):
-    """The analysed file. Sizes are those of the upright picture; `fps` is an average."""
+    """The analysed file. Sizes are of the upright picture; `fps` is an average. `path` can be opened; when written it is text."""
 
-    path: str
+    path: Annotated[str, PlainSerializer(path_text, return_type=str, when_used="json")]
     sha256: str
     duration_s: Number
     fps: Number | None
@@ -307,6 +313,10 @@ class EmotionReport(Part):
     def from_json(cls, text: str) -> "EmotionReport":
         """Read what `to_json` wrote. Raises pydantic.ValidationError, a ValueError, naming each field that does not fit."""
         return cls.model_validate_json(text)
+
+    def readable(self) -> "EmotionReport":
+        """The same for files and pages: its path is text, whatever bytes the name of the file has."""
+        return self.model_copy(update={"source": self.source.model_copy(update={"path": path_text(self.source.path)})})
 
     def speaker(self, start_s: float, end_s: float) -> str | None:
         """The one person who seems to speak for at least half of start_s..end_s, or None."""

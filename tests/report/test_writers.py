@@ -170,6 +170,13 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
+def test_a_name_that_is_no_text_is_written_as_text(tmp_path):
+    report = _report_of("/a/bad\udcff.mp4")
+    assert json.loads(report.to_json())["source"]["path"] == "/a/bad\ufffd.mp4" and report.source.path == "/a/bad\udcff.mp4"
+    for path in save(report, tmp_path, FORMATS):
+        assert path.stat().st_size
+
+
 def test_plain_text_is_one_line_of_valid_characters():
     assert plain(HOSTILE[3]) == "line one line two [31m"
     assert plain("a\ud800b\u2028c") == "ab c"

@@ -11,12 +11,13 @@ from markupsafe import Markup
 
 from emoreason.inference.batch import manifest as states
 from emoreason.inference.batch.manifest import Entry, Manifest
-from emoreason.inference.batch.results import CLIPS, REPORTS, shown
+from emoreason.inference.batch.results import CLIPS, REPORTS
 from emoreason.inference.batch.tables import people_rows, read_reports, summary_row
 from emoreason.labels.action_units import ACTION_UNITS, AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.report.page import sheet
 from emoreason.report.save import atomically
+from emoreason.report.schema import path_text
 from emoreason.report.writers import WRITERS
 
 PAGE = "index.html"
@@ -67,7 +68,7 @@ def write_page(out: Path, manifest: Manifest) -> None:
         heat=_heat(totals),
         units={au: ACTION_UNITS[au].name for au in AUS},
         rows=totals.rows,
-        failures=[(shown(entry.path), entry) for entry in failures[:MOST_FAILURES]],
+        failures=[(path_text(entry.path), entry) for entry in failures[:MOST_FAILURES]],
         failed=len(failures),
     )  # fmt: skip
     with atomically(out / PAGE) as temporary:

@@ -40,8 +40,7 @@ def is_written(out: Path, name: str) -> bool:
 
 def write(report: EmotionReport, out: Path, name: str, options: Options) -> None:
     """Each file is either whole or not there. Raises OSError where the disk says no."""
-    path = shown(report.source.path)
-    report = report.model_copy(update={"source": report.source.model_copy(update={"path": path})})
+    report = report.readable()
     extras = out / CLIPS / name
     if options.formats:
         extras.mkdir(parents=True, exist_ok=True)
@@ -51,11 +50,6 @@ def write(report: EmotionReport, out: Path, name: str, options: Options) -> None
         frames_file(out, name).parent.mkdir(parents=True, exist_ok=True)
         _write(report, "parquet", frames_file(out, name))
     _write(report, "json", report_file(out, name))
-
-
-def shown(path: str) -> str:
-    """A path as text: bytes that are none become the replacement mark."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _write(report: EmotionReport, kind: str, path: Path) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from emoreason.inference.batch import manifest as states
 from emoreason.inference.batch.manifest import Entry, Manifest
-from emoreason.inference.batch.results import report_file, shown
+from emoreason.inference.batch.results import report_file
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import CANONICAL
 from emoreason.report.save import atomically
+from emoreason.report.schema import path_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +72,7 @@ def summary_row(entry: Entry, report: dict[str, Any]) -> dict[str, Any]:
         **{name: source[name] for name in ("duration_s", "fps", "width", "height", "has_video", "has_audio", "sha256")},
         **{name: verdicts.count(name) for name in ("supported", "contradicted", "unverifiable")},
         "id": entry.id,
-        "path": shown(entry.path),
+        "path": path_text(entry.path),
         "segments": len(report["segments"]),
         "people": len(report["people"]),
         "speech_s": voice.get("speech_s", 0.0),
@@ -97,7 +98,7 @@ def people_rows(entry: Entry, report: dict[str, Any]) -> Iterator[dict[str, Any]
             **(person["probabilities"] or {}),
             **peaks,
             "id": entry.id,
-            "path": shown(entry.path),
+            "path": path_text(entry.path),
             "speaking_s": sum(span["end_s"] - span["start_s"] for span in person["speaking"]),
         }
 
