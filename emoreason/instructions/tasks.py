@@ -69,7 +69,8 @@ def conversation(
     rng: random.Random,
     most: int | None = None,
 ) -> list[Exchange]:
-    """One multi-turn conversation of everything that `tasks` can ask about a record, at most `most` questions.
+    """One multi-turn conversation of everything that `tasks` can ask about a record, at most `most` questions. The turns of a task
+    stay together: the first task has all of its own even so, a later one that no longer fits is left out.
 
     The verdict comes before questions that presuppose it and is asked for once, with or without reasons; the rest is in random
     order. Words that were not measured stand before the first question.
@@ -79,8 +80,11 @@ def conversation(
     rng.shuffle(usable)
     spare = [task for task in usable if task.order == VERDICT][1:]
     asked = [task for task in usable if task not in spare]
-    made = [(task.order, exchange) for task in asked for exchange in task.turns(record, observation, evidence, rng)]
-    exchanges = [exchange for _, exchange in sorted(made[:most], key=lambda item: item[0])]  # stable within one order
+    made: list[tuple[int, Exchange]] = []
+    for task in asked:
+        turns = [(task.order, exchange) for exchange in task.turns(record, observation, evidence, rng)]
+        made += turns if most is None or not made or len(made) + len(turns) <= most else []
+    exchanges = [exchange for _, exchange in sorted(made, key=lambda item: item[0])]  # stable within one order
     if exchanges and (words := context(record, observation, exchanges[0], rng)):
         exchanges[0] = exchanges[0]._replace(question=f"{words} {exchanges[0].question}")
     return exchanges

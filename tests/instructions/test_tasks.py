@@ -250,6 +250,8 @@ def test_an_explained_label_stands_before_its_reasons():
         assert reasons.answer == " ".join(sentence.text for sentence in reasons.provenance)
         assert ("glad" in reasons.answer) == bool(rec.explanation)
     assert not TASKS["explained"].applies(record("joy"), None)
+    whole = conversation(record("joy"), smile(), lines_of(smile()), [TASKS["explained"]], random.Random(1), most=1)
+    assert len(whole) == 2 and whole[1].provenance  # its turns stay together
 
 
 def test_a_text_without_a_label_is_asked_for_word_for_word():
