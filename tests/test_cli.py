@@ -12,6 +12,7 @@ from report_fixtures import make_report, two_people
 
 import emoreason
 from emoreason import cli
+from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import AssetError, ConfigError
 from emoreason.media.errors import NotMedia
 from emoreason.perception.settings import PerceptionSettings
@@ -109,8 +110,8 @@ def test_quiet_keeps_errors(capfdbinary):
 def test_options_reach_the_reasoner(capfdbinary):
     run(capfdbinary, "analyze", "a.mp4", "-q", "--fps", "5", "--language", "pl", "--no-words", "--no-cache")
     wanted = PerceptionSettings(fps=5.0, language="pl", words=False)
-    assert Reasoner.made == {"model": "composer", "settings": wanted, "cache": False}
-    run(capfdbinary, "analyze", "a.mp4", "-q")
+    assert Reasoner.made == {"model": DEFAULT_MODEL, "settings": wanted, "cache": False}
+    run(capfdbinary, "analyze", "a.mp4", "-q", "--model", "composer")
     assert Reasoner.made == {"model": "composer", "settings": PerceptionSettings(), "cache": True}
 
 

@@ -17,7 +17,7 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments):
-        code = cli.run(["evaluate", *map(str, arguments)])
+        code = cli.run(["evaluate", "--model", "composer", *map(str, arguments)])
         return code, *capsys.readouterr()
 
     return command

@@ -115,7 +115,7 @@ def test_the_demo_takes_the_checkpoint(here, monkeypatch):
     page = demo.load("server")
     monkeypatch.setattr(page, "launch", lambda settings, wait: asked.update(settings=settings) or (Ended(), "http://here"))
     assert said(COMMANDS[4]) == 0
-    assert asked["settings"].models == {"moods": "runs/moods", "composer": "composer"}
+    assert asked["settings"].models == {"moods": "runs/moods", "tiny": "tiny", "composer": "composer"}
 
 
 class Ended:
