@@ -69,8 +69,9 @@ def conversation(
     rng: random.Random,
     most: int | None = None,
 ) -> list[Exchange]:
-    """One multi-turn conversation of everything that `tasks` can ask about a record, at most `most` questions. The turns of a task
-    stay together: the first task has all of its own even so, a later one that no longer fits is left out.
+    """One multi-turn conversation of everything that `tasks` can ask about a record, at most `most` questions.
+
+    The turns of a task stay together: the first task keeps all of its own, a later one that does not fit is left out.
 
     The verdict comes before questions that presuppose it and is asked for once, with or without reasons; the rest is in random
     order. Words that were not measured stand before the first question.
