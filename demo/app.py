@@ -131,7 +131,7 @@ def _wire(page: Page, inputs: _Inputs, state: gr.HTML, view: gr.HTML, after: lis
 def _api(page: Page, inputs: _Inputs) -> None:
     """Named endpoints for gradio_client; the buttons are there because an endpoint hangs on a component."""
     with gr.Row(visible=False):
-        report, answer, question = gr.JSON(), gr.JSON(), gr.Textbox()
+        report, answer, question = gr.Textbox(), gr.JSON(), gr.Textbox()
         analyse, ask = gr.Button(), gr.Button()
     analyse.click(page.api_analyse, [inputs.file, *inputs.choices], report, api_name="analyze", **HEAVY)
     ask.click(page.api_ask, [question, inputs.model], answer, api_name="ask", **HEAVY)

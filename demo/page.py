@@ -1,6 +1,5 @@
 """What happens on the page: every method answers one event, and says which outputs change."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,12 +99,12 @@ class Page:
         except (EmoReasonError, OSError, ValueError) as error:
             raise gr.Error(str(error)) from error
 
-    def api_analyse(self, file, model, modalities, transcript, language, request: gr.Request) -> dict:
-        """The report as `emoreason analyze --json` prints it."""
+    def api_analyse(self, file, model, modalities, transcript, language, request: gr.Request) -> str:
+        """The line that `emoreason analyze --json` prints: as text, for in an object the client takes every `path` for a file."""
         session = self.sessions.of(request.session_hash)
         choices = Choices(model, tuple(modalities), (language or "").strip() or None, transcript=transcript or "")
         session.report = self._wait(session, lambda *hooks: self.studio.analyse(file, choices, *hooks))
-        return json.loads(session.report.to_json())
+        return session.report.to_json()
 
     def api_ask(self, question: str, model: str, request: gr.Request) -> dict:
         """The answer and its checked claims, about the clip analysed last in this client's session."""
