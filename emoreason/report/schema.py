@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from emoreason.labels.action_units import Level, Reliability, Side
 from emoreason.labels.emotions import EMOTIONS
@@ -59,7 +59,7 @@ class Part(BaseModel):
 class Source(Part):
     """The analysed file. Sizes are of the upright picture; `fps` is an average. `path` can be opened; when written it is text."""
 
-    path: Annotated[str, PlainSerializer(path_text, return_type=str, when_used="json")]
+    path: str
     sha256: str
     duration_s: Number
     fps: Number | None
@@ -307,7 +307,8 @@ class EmotionReport(Part):
 
     def to_json(self, indent: int | None = None) -> str:
         """The interchange form: one line unless `indent` is given, keys in the order of the schema, unknown as null."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=False, indent=indent, allow_nan=False)
+        values = self.readable().model_dump(mode="json", by_alias=True)
+        return json.dumps(values, ensure_ascii=False, indent=indent, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "EmotionReport":
