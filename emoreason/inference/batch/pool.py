@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any
 
 _GRACE_S = 5.0  # from SIGTERM to SIGKILL
@@ -140,6 +141,7 @@ class Pool:
 
 def _serve(pipe: Connection, function: Callable[[Any], Any], initializer: Callable[..., None], arguments: tuple) -> None:
     """Main loop of a worker process."""
+    Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which then ends us
     initializer(*arguments)
     while True:
@@ -148,6 +150,14 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], initializer: Callab
         except EOFError:  # the runner is gone
             return
         pipe.send(function(task))
+
+
+def _end_with_parent() -> None:
+    """A killed runner's worker must not go on writing into a folder that the next run may hold by then."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 @contextmanager

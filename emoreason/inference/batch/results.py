@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from emoreason.inference.batch.options import Options
@@ -64,8 +63,8 @@ def remove(out: Path, name: str) -> None:
     shutil.rmtree(out / CLIPS / name, ignore_errors=True)
 
 
-def leftovers(out: Path) -> Iterator[Path]:
-    """Temporary files of a run that was killed while it wrote."""
+def sweep(out: Path) -> None:
+    """Remove the temporary files of writers that were killed."""
     for folder in (REPORTS, FRAMES, CLIPS):
-        if (out / folder).is_dir():
-            yield from (out / folder).rglob(".*.part")
+        for path in (out / folder).rglob(".*.part"):
+            path.unlink(missing_ok=True)

@@ -88,8 +88,7 @@ def run(
     with locked(out):
         if restart:
             _forget(out)
-        for path in results.leftovers(out):
-            path.unlink(missing_ok=True)
+        results.sweep(out)
         with Manifest(out) as manifest:
             walk = Walk()
             found = [file for file in discover(folder, out, walk) if in_shard(file.path, shard)]
@@ -173,6 +172,7 @@ class _Run:
                 self._tell(None)
             entries = again
         shutil.rmtree(self.out / results.WAITING, ignore_errors=True)  # of files that were given up, or of a killed run
+        results.sweep(self.out)  # of a killed run's worker that lived on for a moment, or of one that was stopped
 
     def _job(self, entry: Entry) -> Job:
         known = entry.id if entry.config == self.config else None

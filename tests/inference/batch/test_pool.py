@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import batch_tasks
 import pytest
@@ -74,3 +77,25 @@ def test_threads_are_set_for_workers_and_put_back(monkeypatch):
     with Pool(1, batch_tasks.act, batch_tasks.start, (), time_limit_s=60, threads=3) as pool:
         assert drain(pool, [("threads",)]) == [(("threads",), ["3", "3"])]
     assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
+
+
+SCRIPT = """
+import batch_tasks
+from emoreason.inference.batch.pool import Pool
+if __name__ == "__main__":
+    pool = Pool(1, batch_tasks.act, batch_tasks.start, (), time_limit_s=900)
+    pool.give(("sleep", 600))
+    print("busy", flush=True)
+    pool.next_outcomes(600)
+"""
+
+
+def test_workers_in_the_middle_of_a_task_end_with_a_killed_runner(tmp_path):
+    """Its standard output, which they share, ends when the last of them has."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    paths = os.pathsep.join([str(Path(batch_tasks.__file__).parent), str(Path(__file__).parents[3])])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, env=environment) as runner:
+        assert runner.stdout.readline() == b"busy\n"
+        runner.kill()
+        assert runner.communicate(timeout=60)[0] == b""
