@@ -1,5 +1,6 @@
 """Trainings for two processes that meet over gloo: of a plain net, and of a toy vision-language model with its adapter."""
 
+import json
 import multiprocessing
 import os
 import socket
@@ -16,9 +17,11 @@ from torch import nn
 from training_toys import ToyExamples, ToyOutput, collate
 
 from emoreason.instructions.mixture import Draw, Mixture, Part
+from emoreason.model.backbones import decoder_of
 from emoreason.model.prompt import emotion_question
 from emoreason.model.segment_input import SegmentInput
 from emoreason.model.stages import apply_stage, load_stage, parameter_groups
+from emoreason.training import checkpoint, division
 from emoreason.training.fit import Fitted, Schedule, fit
 from emoreason.training.sft import Tuning, save_memory
 
@@ -89,7 +92,32 @@ def language(folder: Path, checkpointing: bool = False, **changed) -> tuple[nn.M
 
     examples = Questions(Mixture([Part("a", 20, 1)], 1), (processor.layout.face, model.config.face_config.dim))
     schedule = Schedule(**PLAN | {"steps": 4} | changed)
-    return tuning, fit(tuning, examples, together, schedule, folder, parameter_groups(model, stage))
+    asked = together([(SegmentInput.of_tokens(emotion_question(("anger", "fear")), (), (), None, None), n) for n in range(2)])
+
+    def valid() -> dict[str, float]:
+        return {"loss": float(tuning(**asked).loss)}
+
+    fitted = fit(
+        tuning, examples, together, schedule, folder, parameter_groups(model, stage), valid, decoder=decoder_of(model.backbone)
+    )
+    return tuning, fitted
+
+
+def divided(folder: Path, **changed) -> tuple[nn.Module, Fitted]:
+    """`language` with the frozen layers in shares: how large that of this process was goes to `folder/share-RANK.json`."""
+    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    shares, divide = [], division.divide
+
+    def watched(decoder: nn.Module, *rest):
+        frozen = {name: p.numel() for name, p in decoder.layers.named_parameters() if not p.requires_grad}
+        divide(decoder, *rest)
+        held = sum(p.to_local().numel() for name, p in decoder.layers.named_parameters() if name in frozen)
+        shares.append(held / sum(frozen.values()))
+
+    division.divide = watched
+    tuning, fitted = language(folder, **changed)
+    (folder / f"share-{os.environ['RANK']}.json").write_text(json.dumps(shares))
+    return tuning, fitted
 
 
 def untouched(train: Callable) -> dict[str, torch.Tensor]:
@@ -120,6 +148,6 @@ def _one(rank: int, port: int, train: Callable, folder: Path, options: dict) -> 
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
     torch.set_num_threads(1)
     model, fitted = train(folder, **options)
-    state = merged(model) if isinstance(model, Tuning) else model.state_dict()
+    state = checkpoint.trained_state(model) if train is divided else merged(model) if train is language else model.state_dict()
     save_file({name: value.clone() for name, value in state.items()}, folder / f"{rank}.safetensors")
     np.save(folder / f"{rank}.npy", [fitted.steps, fitted.best.get("loss", 0.0)])

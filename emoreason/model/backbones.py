@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import transformers
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -55,6 +56,13 @@ def lora_targets(config: PreTrainedConfig) -> str:
             f"or give lora.target_modules yourself (known: {', '.join(sorted(LAYERS))})"
         )
     return LAYERS[config.model_type].replace(".", r"\.") + r"\.\d+\." + _PROJECTIONS
+
+
+def decoder_of(backbone: PreTrainedModel) -> nn.Module | None:
+    """The module of the language model that holds its `layers`, with or without adapters; None for a family not in LAYERS."""
+    base = backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
+    path = LAYERS.get(base.config.model_type)
+    return base.get_submodule(path.rpartition(".")[0]) if path else None
 
 
 def sees_pictures(config: PreTrainedConfig) -> bool:

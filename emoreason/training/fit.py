@@ -26,7 +26,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from emoreason.errors import ConfigError, TrainingError
 from emoreason.model.precision import fast_bf16
-from emoreason.training import checkpoint, processes
+from emoreason.training import checkpoint, division, processes
 from emoreason.training.batches import Batches, Collate, Examples
 from emoreason.training.log import TRACKERS, Log
 
@@ -99,23 +99,27 @@ def fit(
     evaluate: Evaluate | None = None,
     best: str = "loss",
     progress: Progress | None = None,
+    decoder: nn.Module | None = None,
 ) -> Fitted:
     """Train what requires gradients; `model(**batch)` gives `loss` and any other scalars, which are logged beside it.
 
     Goes on from the newest checkpoint in `folder`, if there is one. The model ends with its best weights by `evaluate()[best]`
     (lower is better for names with "loss", else higher), else with the averaged ones, else with the last. SIGTERM and the first
-    Ctrl-C save and stop. groups: dicts of name, params, lr.
-    Raises TrainingError (not finite), EnvironmentProblem (disk full), ConfigError (a checkpoint of another run; weights that are
-    to be divided over processes).
+    Ctrl-C save and stop. groups: dicts of name, params, lr. decoder: holds the `layers` of a language model inside `model`, whose
+    frozen weights are divided over the processes where the launcher asks for it, and stay so.
+    Raises TrainingError (not finite), EnvironmentProblem (disk full), ConfigError (a checkpoint of another run; a launcher's wish
+    that is not supported).
     """
-    processes.check_whole()
+    divided = division.is_wanted()
+    if divided:
+        division.check(decoder)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(model, examples, schedule, folder, groups, evaluate, best, progress)
     if not run.finished:
-        trainer = _Trainer(run, collate)
-        with _signals(run):
-            trainer.train()
+        run.divided = decoder if divided else None
+        with _signals(run), division.unseen():
+            _Trainer(run, collate).train()
     return run.result()
 
 
@@ -137,6 +141,7 @@ class _Run(TrainerCallback):
         self.step, self.best, self.waited, self.done, self.stop = 0, {}, 0, False, False
         self.frozen = [m for m in model.modules() if _frozen(m)]
         self.parts: dict[str, list[float]] = defaultdict(list)
+        self.divided: nn.Module | None = None  # decoder of which this process holds a share
         self._resume()
         self.log = Log(folder, self.step, self.main, schedule.track)
         self.saved_at = time.monotonic()
@@ -181,6 +186,8 @@ class _Run(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **_):
         state.global_step = self.step  # the batches start there, too
+        if self.divided is not None:
+            division.divide(self.divided, self.device, self.processes.num_processes)
 
     def on_step_begin(self, args, state, control, **_):
         set_seed((self.schedule.seed * 1_000_003 + state.global_step * 97 + args.process_index) % 2**32)

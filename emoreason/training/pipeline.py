@@ -9,7 +9,7 @@ import torch
 from emoreason.errors import ConfigError, EnvironmentProblem
 from emoreason.instructions.observe_all import data_store, default_store
 from emoreason.model.base import WEIGHTS, named
-from emoreason.training import checkpoint, mixtures, parts
+from emoreason.training import checkpoint, division, mixtures, parts
 from emoreason.training.dry_run import DryRun, dry_run
 from emoreason.training.finetune import keep_base
 from emoreason.training.outcome import Questions, outcome
@@ -17,7 +17,7 @@ from emoreason.training.outcome_page import PAGE, write_outcome
 from emoreason.training.own_checks import check_own
 from emoreason.training.page import write_page
 from emoreason.training.perception import check_places, train_face, train_voice
-from emoreason.training.processes import check_whole, joined, main_first
+from emoreason.training.processes import joined, main_first
 from emoreason.training.run import PERCEPTION, Run
 from emoreason.training.samples import Samples
 from emoreason.training.sft import FINAL, MIXTURES, Stage, tune
@@ -49,9 +49,9 @@ class Pipeline:
         """Before anything trains: every data set is there and one's own is sound, the base is the one that OUT was begun with,
         and the stages that a single one starts from are finished (a dry run needs none). Returns notes on one's own data.
 
-        Raises ConfigError naming all that is missing, and under a launcher that divides the weights.
+        Raises ConfigError naming all that is missing, and under a launcher whose division is not supported.
         """
-        check_whole()
+        division.is_wanted()
         problems = []
         if any(name not in PERCEPTION for name in stages):
             problems += _said(lambda: mixtures.locate(self.run, self.roots, self.data))
@@ -92,6 +92,8 @@ class Pipeline:
                 samples.write("before")
             fitted = tune(stage, progress)
         if fitted.finished and joined().is_main_process:
+            if division.is_wanted():  # what trained lies in shares and cannot answer in one process
+                samples = Samples(self._stage(name, trained=True))
             write_page(self.out / name, f"{self.run.name}: {name}", fitted.best, samples.write("after"))
         return fitted.finished
 
@@ -122,9 +124,12 @@ class Pipeline:
             (self.out / MIXTURES / mixtures.FILE).unlink(missing_ok=True)
         mixtures.build(self.run, self.roots, self.data, self.out / MIXTURES, progress)
 
-    def _stage(self, name: str, untrained: bool = False) -> Stage:
-        """untrained: for a dry run, whose earlier stages need not be there."""
-        return Stage(self.run, name, self.out, self.roots, self.data, data_store(self.store), skip_missing=untrained)
+    def _stage(self, name: str, untrained: bool = False, trained: bool = False) -> Stage:
+        """untrained: for a dry run, whose earlier stages need not be there; trained: with what it made."""
+        stage = Stage(self.run, name, self.out, self.roots, self.data, data_store(self.store), skip_missing=untrained)
+        if trained:
+            parts.load_parts(stage.model, self.out / name / FINAL)
+        return stage
 
     def _finished(self, name: str) -> bool:
         return (self.out / name / FINAL / parts.INDEX).is_file()

@@ -1,14 +1,11 @@
 """The processes of one training: one, or as many as `accelerate launch` or `torchrun` started, each with a copy of the model."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
-
-from emoreason.errors import ConfigError
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -20,12 +17,6 @@ def joined() -> "PartialState":
 
     # the others wait while the main one prepares data, for longer than the ten minutes of torch's default
     return PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=12))
-
-
-def check_whole() -> None:
-    """Raises ConfigError where the launcher would divide the weights over processes: checkpoints are written from whole ones."""
-    if divided := [name for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED") if os.environ.get(name) == "true"]:
-        raise ConfigError(f"{divided[0]} divides the weights over processes, checkpoints need whole ones: launch by ddp.yaml")
 
 
 def mean(values: Mapping[str, float]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from emoreason.errors import ConfigError
 from emoreason.instructions.collator import Conversations, Example, Source
 from emoreason.instructions.mixture import Mixture, Part
+from emoreason.model.backbones import decoder_of
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
 from emoreason.model.stages import FROZEN, apply_stage, load_stage, parameter_groups
@@ -156,7 +157,7 @@ def tune(stage: Stage, progress: Progress | None = None) -> Fitted:
     chosen = stage.validation(stage.spec.validation)
     fitted = fit(
         stage.tuning, source, source.collate, plan, stage.out / stage.name, groups,
-        lambda: validate(stage, source, chosen, plan.batch), progress=progress,
+        lambda: validate(stage, source, chosen, plan.batch), progress=progress, decoder=decoder_of(stage.model.backbone),
     )  # fmt: skip
     if fitted.finished:
         info = {stage.name: {"steps": fitted.steps, **{key: round(value, 4) for key, value in fitted.best.items()}}}

@@ -1,14 +1,18 @@
 """Two processes train what one would with the same samples a step, and go on as if they had never been killed."""
 
+import json
 import time
 
 import pytest
 import torch
-from distributed_toys import ONE, STEPS, TWO, language, merged, plain, start, untouched
+from distributed_toys import ONE, STEPS, TWO, divided, language, merged, plain, start, untouched
+from model.families import FAMILIES, toy
 from safetensors.torch import load_file
+from torch import nn
 
 from emoreason.errors import ConfigError
-from emoreason.training import checkpoint, log
+from emoreason.training import checkpoint, division, log
+from emoreason.training.sft import Tuning
 
 
 def finish(processes):
@@ -64,9 +68,53 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
         plain(tmp_path / "whole", **options)
 
 
-@pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
-def test_divided_weights_are_refused(name, tmp_path, monkeypatch):
-    monkeypatch.setenv(name, "true")
-    with pytest.raises(ConfigError, match=f"{name} divides the weights"):
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_frozen_layers_in_shares_train_the_same(checkpointing, tmp_path):
+    """FSDP2: each process holds half of them."""
+    finish(start(divided, tmp_path / "two", checkpointing=checkpointing, **TWO))
+    alone, _ = language(tmp_path / "one", **ONE)
+    ranks = [load_file(tmp_path / "two" / f"{rank}.safetensors") for rank in range(2)]
+    assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in ranks[0])
+    close(ranks[0], checkpoint.trained_state(alone))
+    started = checkpoint.trained_state(Tuning(toy(FAMILIES["qwen2_5_vl"], lora={"r": 2})[1], 0.0))
+    assert any((ranks[0][name] - started[name]).abs().max() > 1e-4 for name in ranks[0] if "lora" in name)
+    shares = [json.loads((tmp_path / f"two/share-{rank}.json").read_text()) for rank in range(2)]
+    assert shares == [[pytest.approx(0.5, abs=0.05)]] * 2
+    two, one = losses(tmp_path / "two"), losses(tmp_path / "one")
+    assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], rel=1e-4)
+
+
+def test_frozen_layers_in_shares_go_on_after_a_kill(tmp_path):
+    killed = start(divided, tmp_path / "killed", save_every_s=0.01, steps=40, **TWO)
+    while checkpoint.latest(tmp_path / "killed") is None:
+        assert all(process.is_alive() for process in killed)
+        time.sleep(0.01)
+    kill(killed)
+    assert 0 < checkpoint.load(checkpoint.latest(tmp_path / "killed"))[1]["step"] < 40
+    finish(start(divided, tmp_path / "killed", steps=40, **TWO))
+    finish(start(divided, tmp_path / "whole", steps=40, **TWO))
+    resumed, whole = (load_file(tmp_path / name / "0.safetensors") for name in ("killed", "whole"))
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    "asked, said",
+    [
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed is not supported: launch by configs/accelerate/fsdp2.yaml"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "FSDP1 is not supported: set fsdp_version: 2"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "nothing to divide"),
+    ],
+)
+def test_divisions_that_are_refused(asked, said, tmp_path, monkeypatch):
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=said):
         plain(tmp_path, **ONE)
     assert not list(tmp_path.iterdir())
+
+
+def test_quantised_weights_are_not_divided():
+    layer = nn.Linear(2, 2)
+    layer.weight = nn.Parameter(torch.zeros(2, 2, dtype=torch.uint8), requires_grad=False)
+    with pytest.raises(ConfigError, match="quantised weights cannot be divided"):
+        division.check(layer)

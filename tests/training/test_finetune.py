@@ -89,9 +89,11 @@ def test_checkpointed_layers_learn_the_same(tmp_path):
         torch.testing.assert_close(again.state_dict()[name], value, atol=1e-5, rtol=1e-4, msg=name)
 
 
-def test_the_configuration_of_accelerate_is_one():
-    config = load_config_from_file(str(shipped() / "configs" / "accelerate" / "ddp.yaml"))
-    assert config.distributed_type.value == "MULTI_GPU" and config.num_processes == 2 and not config.use_cpu
+@pytest.mark.parametrize("name, kind", [("ddp", "MULTI_GPU"), ("fsdp2", "FSDP")])
+def test_configurations_of_accelerate_are_ones(name, kind):
+    config = load_config_from_file(str(shipped() / "configs" / "accelerate" / f"{name}.yaml"))
+    assert config.distributed_type.value == kind and config.num_processes == 2 and not config.use_cpu
+    assert kind != "FSDP" or config.fsdp_config["fsdp_version"] == 2
 
 
 @pytest.mark.parametrize("name", GPU)
