@@ -1,10 +1,10 @@
-"""Opens the demo in Chromium, analyses the sample clip and takes pictures of the page."""
+"""Opens the demo in Chromium, analyses the sample clip, asks a question and takes pictures of the page."""
 
 import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from emoreason.cli.demo import load
 from emoreason.config import DEFAULT_MODEL
@@ -26,6 +26,7 @@ def main(folder: Path) -> None:
             page.goto(address)
             page.click("#sample")
             page.wait_for_selector(".er-view .er-timeline")
+            ask(page, "Which action units show it?")
             page.eval_on_selector(".er-view video", "video => { video.currentTime = 13.5 }")
             for name, (width, height) in WIDTHS.items():
                 page.set_viewport_size({"width": width, "height": height})
@@ -34,6 +35,14 @@ def main(folder: Path) -> None:
                 print(folder / f"{name}-{scheme}.png")
         browser.close()
     blocks.close()
+
+
+def ask(page: Page, question: str) -> None:
+    """Type a question and wait for the whole answer."""
+    box = page.locator("#question textarea, #question input").first
+    box.fill(question)
+    box.press("Enter")
+    page.wait_for_selector("#talk .claim")  # claims are told apart once the answer is whole
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 from builders import even_times, write_media
 
 from emoreason.cli.demo import load
+from emoreason.config import DEFAULT_MODEL
 from emoreason.media import Clip
 
 pytestmark = pytest.mark.browser
@@ -20,7 +21,7 @@ PATIENCE_MS = 240_000  # a busy machine; nothing here measures time
 @pytest.fixture(scope="module")
 def address():
     server = load("server")
-    blocks, address = server.launch(server.Settings({"composer": "composer"}, port=0), wait=False)
+    blocks, address = server.launch(server.Settings({"composer": "composer", DEFAULT_MODEL: DEFAULT_MODEL}, port=0), wait=False)
     yield address
     blocks.close()
 
@@ -137,6 +138,20 @@ def test_a_question_is_answered_or_refused_in_words(analysed):
     box.press("Enter")
     analysed.wait_for_selector("#talk >> text=cannot answer questions")
     assert analysed.locator("#talk img").count() == 0
+
+
+def test_the_trained_model_explains_and_answers_with_checked_claims(page):
+    page.locator("#model input").click()
+    page.get_by_role("option", name=DEFAULT_MODEL).click()
+    page.click("#sample")
+    page.wait_for_selector(".er-view .er-timeline")
+    assert page.locator(".er-view .explanation .claim .sign").count() > 0
+    box = page.locator("#question textarea, #question input").first
+    box.fill("Which action units show it?")
+    box.press("Enter")
+    page.wait_for_selector("#talk .claim")  # told apart once the answer is whole
+    kinds = page.eval_on_selector_all("#talk .claim", "claims => claims.map(claim => claim.classList[1])")
+    assert kinds and set(kinds) <= {"supported", "contradicted", "unverifiable"}
 
 
 def test_files_can_be_taken_away(analysed):
