@@ -33,6 +33,7 @@ def build(studio: Studio, cache: Path) -> gr.Blocks:
         gr.Markdown(LIMITS, elem_classes="er-limits")
         _wire(page, inputs, state, view, [*ask, *files])
         _api(page, inputs)
+        blocks.load(page.visited, None, None, show_progress="hidden", **PRIVATE)
         blocks.unload(page.left)
     return blocks
 
@@ -119,12 +120,11 @@ def _compare(page: Page, inputs: _Inputs) -> None:
 
 
 def _wire(page: Page, inputs: _Inputs, state: gr.HTML, view: gr.HTML, after: list) -> None:
-    outputs = [state, view, *after]
     given = [inputs.file, inputs.recorded, inputs.spoken, *inputs.choices]
-    inputs.analyse.click(page.analyse, given, outputs, show_progress="minimal", **HEAVY, **PRIVATE)
-    inputs.sample.click(page.sample, None, [inputs.file], **PRIVATE).then(
-        page.analyse, given, outputs, show_progress="minimal", **HEAVY, **PRIVATE
-    )
+    # the place in the queue is told in one spot: Gradio's moving frames around every output cost a processor of their own
+    analyse = dict(fn=page.analyse, inputs=given, outputs=[state, view, *after], show_progress="minimal", show_progress_on=state)
+    inputs.analyse.click(**analyse, **HEAVY, **PRIVATE)
+    inputs.sample.click(page.sample, None, [inputs.file], **PRIVATE).then(**analyse, **HEAVY, **PRIVATE)
     inputs.cancel.click(page.cancel, None, None, queue=False, **PRIVATE)
 
 

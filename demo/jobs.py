@@ -10,7 +10,7 @@ from typing import Any
 from emoreason.errors import EmoReasonError
 
 Work = Callable[[Callable[..., None], Callable[[int, str], None]], Any]  # (progress, on_text) -> result
-_TELL_S = 0.1  # at most ten times a second: a browser has better things to do
+_TELL_S = 0.3  # the browser and the work share the processor: every picture of the state costs the work time
 _STAGES = ("faces", "voice", "words", "explanation")
 
 

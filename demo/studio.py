@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,10 +49,11 @@ class Studio:
             words="words" in choices.modalities and not choices.transcript.strip(),
             language=choices.language or None,
         )
-        reasoner = self.reasoner(choices.model)
+        loading = self.warm(choices.model)  # while faces are measured, by another processor
         observation = observe(clip, settings, ObservationStore(None), progress)
         progress("explanation", 0.0, None)
-        return reasoner.report(_chosen(observation, choices), on_text)
+        loading.join()
+        return self.reasoner(choices.model).report(_chosen(observation, choices), on_text)
 
     def again(self, report: EmotionReport, choices: Choices, progress: Callable, on_text: Callable) -> EmotionReport:
         """The same measurements, seen by another model or without some of them."""
@@ -63,13 +65,29 @@ class Studio:
         progress("explanation", 0.0, None)
         return self.reasoner(model).ask(report, question, on_text)
 
+    def warm(self, model: str | None = None) -> threading.Thread:
+        """Begin to load a model, the first one when not given. What goes wrong is told by whoever asks for it. Raises ConfigError
+        for an unknown one."""
+        chosen = self._known(next(iter(self.models)) if model is None else model)
+
+        def load() -> None:
+            with suppress(Exception):
+                self.reasoner(chosen)
+
+        thread = threading.Thread(target=load, name="emoreason-warm", daemon=True)
+        thread.start()
+        return thread
+
     def reasoner(self, model: str) -> EmotionReasoner:
-        if model not in self.models:
-            raise ConfigError(f"no model '{model}' here; choose one of {', '.join(self.models)}")
         with self._loading:
-            if model not in self._loaded:
+            if self._known(model) not in self._loaded:
                 self._loaded[model] = EmotionReasoner.from_pretrained(self.models[model], cache=False)
             return self._loaded[model]
+
+    def _known(self, model: str) -> str:
+        if model not in self.models:
+            raise ConfigError(f"no model '{model}' here; choose one of {', '.join(self.models)}")
+        return model
 
 
 def _chosen(observation: Observation, choices: Choices) -> Observation:

@@ -1,7 +1,13 @@
-"""Opens the demo in Chromium, analyses the sample clip, asks a question and takes pictures of the page."""
+"""Opens the demo in Chromium, analyses the sample clip, asks a question and takes pictures of the page.
 
+    scripts/demo_screenshots [FOLDER] [--faces]
+
+One picture per width and colour scheme, of the whole page. The clip's pictures are covered, so that the results may be kept where
+the clip may not; --faces leaves them bare, to look at what is drawn on them.
+"""
+
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -12,9 +18,13 @@ from emoreason.config import DEFAULT_MODEL
 WIDTHS = {"wide": (1280, 1000), "narrow": (400, 860)}
 
 
-def main(folder: Path) -> None:
-    """One picture per width and colour scheme, of the top of the page and of the whole."""
-    folder.mkdir(parents=True, exist_ok=True)
+def main() -> None:
+    """Take them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/demo"))
+    parser.add_argument("--faces", action="store_true")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
     server = load("server")
     blocks, address = server.launch(server.Settings({DEFAULT_MODEL: DEFAULT_MODEL, "composer": "composer"}, port=0), wait=False)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -28,11 +38,13 @@ def main(folder: Path) -> None:
             page.wait_for_selector(".er-view .er-timeline")
             ask(page, "Which action units show it?")
             page.eval_on_selector(".er-view video", "video => { video.currentTime = 13.5 }")
+            covered = [] if given.faces else [page.locator(".er-view video"), page.locator(".er-view img")]
             for name, (width, height) in WIDTHS.items():
                 page.set_viewport_size({"width": width, "height": height})
                 page.wait_for_timeout(1500)
-                page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
-                print(folder / f"{name}-{scheme}.png")
+                path = given.folder / f"{name}-{scheme}.png"
+                page.screenshot(path=path, full_page=True, mask=covered, mask_color="#8a949e")
+                print(path)
         browser.close()
     blocks.close()
 
@@ -46,4 +58,4 @@ def ask(page: Page, question: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from emoreason import EmotionReasoner
 from emoreason.cli.demo import load
+from emoreason.errors import ConfigError
 from emoreason.media import Clip
 from emoreason.perception.settings import PerceptionSettings
 
@@ -132,3 +133,17 @@ def test_a_picture_has_no_player(page, request_of, tmp_path):
     Image.new("RGB", (64, 64), (90, 80, 70)).save(tmp_path / "grey.png")
     state, view, *_ = analysed(page, str(tmp_path / "grey.png"), request_of())[-1]
     assert "<video" not in view and "No verdict" in view
+
+
+def test_the_first_model_is_loaded_ahead(page, monkeypatch):
+    asked = []
+    monkeypatch.setattr(type(page.studio), "reasoner", lambda _, model: asked.append(model))
+    page.studio.warm().join()
+    assert asked == ["composer"]
+
+
+def test_a_model_that_cannot_be_loaded_is_no_error_of_a_visit(page, monkeypatch):
+    page.studio = load("studio").Studio({"gone": "no-such-model"}, longest_s=5.0)
+    page.studio.warm().join()
+    with pytest.raises(ConfigError, match="no-such-model"):
+        page.studio.reasoner("gone")
