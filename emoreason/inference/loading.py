@@ -22,7 +22,8 @@ def load_judge(
 ) -> ModelJudge:
     """`source`: a folder that `save_pretrained` wrote, the name of weights in the package, else a model file or the name of a
     shipped one (built, untrained). The adapter is merged into the language model, which with precision "auto" computes in
-    bfloat16 where the hardware multiplies it: encoders and heads never do.
+    bfloat16 on GPUs that multiply it; encoders and heads never do. On CPU it stays as its file has it: one token at a time half
+    precision is no faster there, and rounding by the size of a batch would let a clip's company change its text.
 
     Raises ConfigError naming what there is, and AssetError when a pinned weight was not pulled.
     """
@@ -33,7 +34,7 @@ def load_judge(
         model = model.to("cuda")
     if not model.config.quantization:
         model.backbone = merged(model.backbone)
-        if precision == "auto" and fast_bf16(model.device):
+        if precision == "auto" and model.device.type == "cuda" and fast_bf16(model.device):
             model.backbone.to(torch.bfloat16)
     return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from json import dumps
@@ -171,7 +171,7 @@ class EmotionReasoner:
         return explanation(text, observation, self.name, segment.start_s, segment.end_s)
 
     def _info(self) -> ModelInfo:
-        settings = dumps(asdict(self.settings), sort_keys=True)
+        settings = dumps(self.settings.to_dict(), sort_keys=True)
         if self.judge is _composer:
             return ModelInfo(name=self.name, revision=__version__, config=_digest(settings))
         return ModelInfo(

@@ -1,7 +1,7 @@
 """What can be asked of perception. Part of the cache key: equal settings on equal bytes give the same Observation."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 Progress = Callable[[str, float, float | None], None]  # stage, seconds done, seconds in all where known
@@ -24,4 +24,5 @@ class PerceptionSettings:
     threads: int = 2  # per library
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """For keys and records. `threads` changes nothing that is measured and stands there as its default."""
+        return asdict(replace(self, threads=type(self).threads))

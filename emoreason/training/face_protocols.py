@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from emoreason.errors import TrainingError
 from emoreason.instructions.leaks import hash_media
 from emoreason.instructions.readers import Failure, read
 from emoreason.instructions.recipe import load_recipe
@@ -18,6 +19,7 @@ from emoreason.training.face_model import FaceTraining
 from emoreason.training.face_scores import accuracy, decide, interval, mean_f1, predict, uar
 from emoreason.training.face_stage import JOINT, Phase, alone, joint, natural
 from emoreason.training.fit import Progress
+from emoreason.training.parts import INDEX
 
 CK_EMOTIONS = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
 SHARED = tuple(emotion for emotion in CK_EMOTIONS if emotion != "contempt")
@@ -28,9 +30,10 @@ def run_protocol(
 ) -> dict:
     """`cv` or `leave:ckplus48`, both from the phase that never sees CK+, trained in `folder`/alone unless it is there already.
 
-    Raises ValueError for another name.
+    Raises ValueError for another name, TrainingError when a training was stopped.
     """
     start = alone(config, faces, folder / "alone", progress=progress)
+    _check_finished(folder / "alone")
     if name == "leave:ckplus48":
         return left_out(start, faces["ckplus48"])
     if name != "cv":
@@ -88,6 +91,7 @@ def cross_validated(
     for fold in range(FOLDS):
         start.load_state_dict(saved)
         model = joint(start, faces, folder / f"without-{fold}", (fold,), phase, progress)
+        _check_finished(folder / f"without-{fold}")
         logits, au = predict(model, peaks.where(peaks["fold"] == fold))
         emotion.append(logits - model.emotion.log_prior)
         units.append(au)
@@ -95,6 +99,11 @@ def cross_validated(
     judged = Faces(peaks.dataset, *([names[i] for i in order] for names in (peaks.ids, peaks.groups)),
                    {name: values[order] for name, values in peaks.arrays.items()})  # fmt: skip
     return judged_peaks(torch.cat(emotion), torch.cat(units), judged)
+
+
+def _check_finished(folder: Path) -> None:
+    if not (folder / INDEX).is_file():
+        raise TrainingError(f"{folder}: stopped; what was trained is saved: start again to go on")
 
 
 def judged_peaks(evidence: Tensor, units: Tensor, peaks: Faces) -> dict:

@@ -88,6 +88,11 @@ class Fitted:
     history: list[dict[str, float]]
     finished: bool
 
+    def check_finished(self) -> None:
+        """Raises TrainingError where it was stopped: for those who would go on to judge by these weights."""
+        if not self.finished:
+            raise TrainingError(f"stopped at step {self.steps}; what was trained is saved: start again to go on")
+
 
 def fit(
     model: nn.Module,

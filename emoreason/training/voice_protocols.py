@@ -37,7 +37,7 @@ def run_protocol(
 ) -> dict:  # fmt: skip
     """`leave:nemo` (trained on the training speakers of RAVDESS, tested on all of nEMO) or `cv` (five folds of speakers of both).
 
-    All clips that are judged must be encoded. Raises ValueError for another name.
+    All clips that are judged must be encoded. Raises ValueError for another name, TrainingError when a training was stopped.
     """
     if name == "leave:nemo":
         model = left_out(encoder, tokens, corpora["ravdess"], folder / "without-nemo", phase or ALONE, progress)
@@ -53,7 +53,7 @@ def left_out(
     """One corpus alone; its validation speakers choose."""
     model = new_training(encoder, tokens, phase.strength, phase.schedule.seed)
     clips = VoiceClips([corpus], phase.strength, phase.schedule.seed)
-    train(model, clips, {corpus.voices.dataset: corpus.voices.of_split("valid")}, phase, folder, progress)
+    train(model, clips, {corpus.voices.dataset: corpus.voices.of_split("valid")}, phase, folder, progress).check_finished()
     return model
 
 
@@ -69,7 +69,8 @@ def cross_validated(
         model = new_training(encoder, tokens, phase.strength, phase.schedule.seed)
         rest = {name: [i for part in some[2:] for i in part] for name, some in parts.items()}
         clips = VoiceClips(list(corpora.values()), phase.strength, phase.schedule.seed, rest)
-        train(model, clips, {name: some[1] for name, some in parts.items()}, phase, folder / f"without-{fold}", progress)
+        chosen_by = {name: some[1] for name, some in parts.items()}
+        train(model, clips, chosen_by, phase, folder / f"without-{fold}", progress).check_finished()
         for name, corpus in corpora.items():
             evidence[name].append(model.head.log_evidence(predict(model, corpus, parts[name][0])))
             order[name] += parts[name][0]

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from emoreason.perception import store as store_module
 from emoreason.perception.observation import FACE_COLUMNS
+from emoreason.perception.settings import PerceptionSettings
 from emoreason.perception.store import ObservationStore, Shard, ShardWriter, key
 
 
@@ -46,6 +47,11 @@ def test_what_was_kept_is_found_again_and_equal(tmp_path, observation):
         assert [p.person for p in found.people] == ["p1", "p2"]
         np.testing.assert_array_equal(found.people[1].boxes, observation.people[1].boxes)
         np.testing.assert_array_equal(found.people[1].landmarks(slice(3, 5)), observation.people[1].landmarks(slice(3, 5)))
+
+
+def test_how_many_threads_measured_is_no_part_of_the_key():
+    one, many = PerceptionSettings(threads=1), PerceptionSettings(threads=8)
+    assert one.to_dict() == many.to_dict() != PerceptionSettings(fps=3).to_dict()
 
 
 def test_key_depends_on_bytes_and_settings_not_on_the_name(observation):

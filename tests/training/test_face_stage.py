@@ -6,7 +6,7 @@ import pytest
 import torch
 from made_faces import made_faces
 
-from emoreason.errors import ConfigError
+from emoreason.errors import ConfigError, TrainingError
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.config import FaceConfig
@@ -112,6 +112,12 @@ def test_protocols_judge_every_picture_once(tmp_path):
     assert apart["of_8"]["n"] == int((FACES["ckplus48"]["majority"] != contempt).sum())
     tested = home(model, FACES["ferplus"], {FACES["ferplus"].split("test").ids[0]})
     assert tested["home_without_repeated"]["n"] == tested["home"]["n"] - 1
+
+
+def test_a_protocol_that_is_stopped_gives_no_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr("emoreason.training.face_stage.train", lambda *_: Stopped())
+    with pytest.raises(TrainingError, match="without-0: stopped"):
+        cross_validated(new_training(SMALL, 0), FACES, tmp_path, TWO_STEPS)
 
 
 def test_another_crop_than_the_prepared_one():

@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from emoreason.errors import TrainingError
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.model.config import VOICE_EMOTIONS
-from emoreason.training.fit import Schedule
+from emoreason.training.fit import Fitted, Schedule
 from emoreason.training.parts import load_parts, save_parts
 from emoreason.training.voice_data import Heard, encode
 from emoreason.training.voice_protocols import judged, run_protocol
@@ -137,6 +138,13 @@ def test_the_left_out_corpus_is_never_read_in_training(corpora, whisper, tmp_pat
     assert 0 <= low <= told["uar"] <= high <= 1
     with pytest.raises(ValueError, match="leave:ckplus"):
         run_protocol("leave:ckplus", whisper, 4, corpora, tmp_path, short)
+
+
+def test_a_protocol_that_is_stopped_gives_no_figures(corpora, whisper, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("emoreason.training.voice_protocols.train", lambda *_: Fitted(1, {}, [], finished=False))
+    for protocol in ("leave:nemo", "cv"):
+        with pytest.raises(TrainingError, match="stopped at step 1"):
+            run_protocol(protocol, whisper, 4, corpora, tmp_path)
 
 
 def test_folds_judge_every_clip_once_by_other_speakers(corpora, whisper, tmp_path, monkeypatch):  # noqa: F811
