@@ -327,27 +327,26 @@ def lost_nodes(folder: Path, given: argparse.Namespace) -> list[str]:
 
 
 def _disturbed(arguments: list[str], chance: random.Random, most: int) -> int:
-    """Kills in one run, until it ends by itself."""
+    """Kills until a run, started again after each of its own, ends by itself, or until there were `most`."""
     kills = 0
     while kills < most:
         process = subprocess.Popen([sys.executable, *arguments])
-        while process.poll() is None and kills < most:
-            time.sleep(chance.uniform(2, 9))
+        while kills < most:
+            time.sleep(chance.uniform(1, 6))
             if process.poll() is not None:
                 break
             children = [p for p in psutil.Process(process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+            kills += 1
             if children and chance.random() < 0.5:
                 chance.choice(children).send_signal(signal.SIGKILL)
-                kills += 1
             else:
                 process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
                 break
-        else:
-            process.wait()
-            if process.returncode == 0:
-                return kills
+        code = process.wait()
+        if code == 0:
+            break
+        if code != -signal.SIGKILL:
+            raise RuntimeError(f"a disturbed run ended with {code}")
     return kills
 
 
