@@ -68,6 +68,8 @@ def main() -> None:
         kept.write_text(json.dumps(lines, indent=1), encoding="utf-8")
         print(*lines[name], sep="\n", flush=True)
     text = page(given, [line for name in PARTS for line in lines.get(name, [])])
+    if waiting := [name for name in PARTS if name not in lines]:
+        text += f"\nNot measured here yet: {', '.join(waiting)}.\n"
     if given.page:
         given.page.parent.mkdir(parents=True, exist_ok=True)
         given.page.write_text(text, encoding="utf-8")
