@@ -30,12 +30,13 @@ def is_wanted() -> bool:
     return True
 
 
-def check(decoder: nn.Module | None) -> None:
-    """Raises ConfigError for a model that cannot be divided."""
+def check(decoder: nn.Module | None) -> nn.Module:
+    """The decoder. Raises ConfigError where there is none, or one that cannot be divided."""
     if decoder is None:
         raise ConfigError("nothing to divide: no frozen language model in this training; launch by configs/accelerate/ddp.yaml")
     if not all(parameter.is_floating_point() for parameter in decoder.parameters()):
         raise ConfigError("quantised weights cannot be divided: launch by configs/accelerate/ddp.yaml, or load them unquantised")
+    return decoder
 
 
 @contextmanager

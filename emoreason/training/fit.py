@@ -115,14 +115,12 @@ def fit(
     Raises TrainingError (not finite), EnvironmentProblem (disk full), ConfigError (a checkpoint of another run; a launcher's wish
     that is not supported).
     """
-    divided = division.is_wanted()
-    if divided:
-        division.check(decoder)
+    divided = division.check(decoder) if division.is_wanted() else None
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(model, examples, schedule, folder, groups, evaluate, best, progress)
     if not run.finished:
-        run.divided = decoder if divided else None
+        run.divided = divided
         with _signals(run), division.unseen():
             _Trainer(run, collate).train()
     return run.result()
