@@ -121,7 +121,7 @@ def _compare(page: Page, inputs: _Inputs) -> None:
 
 def _wire(page: Page, inputs: _Inputs, state: gr.HTML, view: gr.HTML, after: list) -> None:
     given = [inputs.file, inputs.recorded, inputs.spoken, *inputs.choices]
-    # the place in the queue is told in one spot: Gradio's moving frames around every output take from the processor what the work needs
+    # the queue is told of in one spot: moving frames around every output take from the processor what the work needs
     analyse = dict(fn=page.analyse, inputs=given, outputs=[state, view, *after], show_progress="minimal", show_progress_on=state)
     inputs.analyse.click(**analyse, **HEAVY, **PRIVATE)
     inputs.sample.click(page.sample, None, [inputs.file], **PRIVATE).then(**analyse, **HEAVY, **PRIVATE)
