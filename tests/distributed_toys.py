@@ -103,9 +103,9 @@ def language(folder: Path, checkpointing: bool = False, **changed) -> tuple[nn.M
     return tuning, fitted
 
 
-def divided(folder: Path, **changed) -> tuple[nn.Module, Fitted]:
+def divided(folder: Path, offload: bool = False, **changed) -> tuple[nn.Module, Fitted]:
     """`language` with the frozen layers in shares: how large that of this process was goes to `folder/share-RANK.json`."""
-    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_OFFLOAD_PARAMS": str(offload).lower()}
     shares, divide = [], division.divide
 
     def watched(decoder: nn.Module, *rest):

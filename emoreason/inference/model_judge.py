@@ -35,7 +35,7 @@ from emoreason.report.schema import SegmentReport
 
 EvidencePath = Literal["soft", "text"]
 FACE_HEAD, VOICE_HEAD = "emotion", "voice_emotion"
-BATCH = 8  # segments at a time: their crops and key-value caches are what fills the memory
+BATCH = 16  # segments at a time: their crops and key-value caches are what fills the memory
 WINDOW = 4  # batches' worth of segments are cut ahead, so that those of like length meet in one batch
 SCENES = 1  # pictures per segment, for a backbone that sees
 MOST_GAP_S = 0.5  # the course of a face is interpolated between judged frames no further apart than this

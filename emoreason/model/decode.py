@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import Cache, GenerationConfig, PreTrainedTokenizerBase
 from transformers.generation.streamers import BaseStreamer
 
+from emoreason.model.cache import with_room
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 
 MOST_TOKENS = 120  # of an explanation
@@ -150,7 +151,7 @@ class TransformersEngine:
         written = self.model.backbone.generate(
             input_ids=prompt.input_ids,
             attention_mask=prompt.attention_mask,
-            past_key_values=deepcopy(prompt.cache),
+            past_key_values=with_room(prompt.cache, most_tokens),
             generation_config=config,
             streamer=on_text and TextStream(lambda row: self._text(row, until_answer), on_text),
         )

@@ -1,5 +1,6 @@
 """Decoding on toy backbones of every family: cached = uncached, batch = single, texts that always parse, streams that add up."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from model.families import FAMILIES, toy
 from model.samples import segment
 
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.cache import with_room
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.fusion import fuse
 from emoreason.model.prompt import WHY, answer_text
@@ -91,6 +93,19 @@ def test_writing_on_the_cache_is_generating_from_scratch(parts):
     written = engine.write(prompt, 6, until_answer=False)
     assert special and written == engine.write(prompt, 6, until_answer=False)
     assert written == expected
+
+
+def test_a_cache_with_room_is_written_in_place(llama):
+    processor, model = llama
+    prompt = engine_of(llama).read(processor(mixed(processor)))
+    roomy, plain = with_room(prompt.cache, 3), deepcopy(prompt.cache)
+    kept, store = prompt.cache.layers[0].keys.clone(), roomy.layers[0].keys.data_ptr()
+    for step in range(5):
+        new = torch.randn(2, *kept.shape[:2], 1, kept.shape[-1])
+        got, expected = roomy.update(*new, 0), plain.update(*new, 0)
+        assert all(torch.equal(one, other) for one, other in zip(got, expected, strict=True))
+        assert (got[0].data_ptr() == store) == (step < 3)  # beyond, it grows as any cache
+    assert roomy.get_seq_length() == plain.get_seq_length() and torch.equal(prompt.cache.layers[0].keys, kept)
 
 
 def why(processor, one, emotion):

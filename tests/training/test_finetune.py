@@ -89,7 +89,7 @@ def test_checkpointed_layers_learn_the_same(tmp_path):
         torch.testing.assert_close(again.state_dict()[name], value, atol=1e-5, rtol=1e-4, msg=name)
 
 
-@pytest.mark.parametrize("name, kind", [("ddp", "MULTI_GPU"), ("fsdp2", "FSDP")])
+@pytest.mark.parametrize("name, kind", [("ddp", "MULTI_GPU"), ("fsdp2", "FSDP"), ("zero3", "FSDP")])
 def test_configurations_of_accelerate_are_ones(name, kind):
     config = load_config_from_file(str(shipped() / "configs" / "accelerate" / f"{name}.yaml"))
     assert config.distributed_type.value == kind and config.num_processes == 2 and not config.use_cpu

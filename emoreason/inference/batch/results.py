@@ -65,6 +65,6 @@ def remove(out: Path, name: str) -> None:
 
 def sweep(out: Path) -> None:
     """Remove the temporary files of writers that were killed."""
-    for folder in (REPORTS, FRAMES, CLIPS):
-        for path in (out / folder).rglob(".*.part"):
-            path.unlink(missing_ok=True)
+    left = [path for folder in (REPORTS, FRAMES, CLIPS) for path in (out / folder).rglob(".*.part")]
+    for path in [*left, *out.glob(".*.part")]:  # at the top: tables and run.json
+        path.unlink(missing_ok=True)

@@ -72,6 +72,15 @@ def test_every_file_is_done_or_listed(finished):
     assert not list(out.rglob("*.part"))
 
 
+def test_temporary_files_of_a_killed_run_are_swept(media, tmp_path):
+    left = [tmp_path / ".run.json.00000000.part", tmp_path / "reports/.some.json.00000000.part"]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    run(media, tmp_path, FAST, limit=1)
+    assert not [path for path in left if path.exists()]
+
+
 def test_frame_tables_are_one_data_set(finished):
     frames = pd.read_parquet(finished[0] / "frames")
     summary = pd.read_parquet(finished[0] / "summary.parquet")
