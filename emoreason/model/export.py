@@ -61,13 +61,14 @@ def open_export(folder: str | Path) -> tuple[EmoReasonForConditionalGeneration, 
     return model, EmoReasonProcessor.from_pretrained(folder / PARTS, config)
 
 
-def merged(backbone: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The stock model with adapter and special-token rows merged in (in place)."""
-    return backbone.merge_and_unload(safe_merge=True) if isinstance(backbone, PeftModel) else backbone
+def merged(backbone: PreTrainedModel | PeftModel, check: bool = False) -> PreTrainedModel:
+    """The stock model with adapter and special-token rows merged in (in place). check: that all is finite, at a second's cost for
+    a small model; raises ValueError."""
+    return backbone.merge_and_unload(safe_merge=check) if isinstance(backbone, PeftModel) else backbone
 
 
 def _write(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, folder: Path) -> None:
-    stock = merged(model.backbone)
+    stock = merged(model.backbone, check=True)
     stock.save_pretrained(folder / BACKBONE)
     processor.tokenizer.save_pretrained(folder / BACKBONE)
     if processor.image_processor is not None:

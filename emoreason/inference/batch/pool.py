@@ -4,8 +4,10 @@ Library pools either lose every waiting task with a dead worker (`concurrent.fut
 kill in mid-message leaves unusable (pebble 5.2).
 """
 
+import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,6 +152,14 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], initializer: Callab
         except EOFError:  # the runner is gone
             return
         pipe.send(function(task))
+        _return_memory()
+
+
+def _return_memory() -> None:
+    """What native code has freed goes back to the system: glibc keeps it, in more pieces with every film (measured: a sixth more
+    memory after 200 clips). Other libraries have no such call."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def _end_with_parent() -> None:
