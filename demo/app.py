@@ -33,7 +33,6 @@ def build(studio: Studio, cache: Path) -> gr.Blocks:
         gr.Markdown(LIMITS, elem_classes="er-limits")
         _wire(page, inputs, state, view, [*ask, *files])
         _api(page, inputs)
-        blocks.load(page.visited, None, None, show_progress="hidden", **PRIVATE)
         blocks.unload(page.left)
     return blocks
 

@@ -23,9 +23,6 @@ class Page:
     def __init__(self, studio: Studio, sessions: Sessions, cache: Path):
         self.studio, self.sessions, self.cache = studio, sessions, cache
 
-    def visited(self) -> None:
-        self.studio.warm()
-
     def analyse(self, file, recorded, spoken, model, modalities, transcript, language, request: gr.Request) -> Iterator[tuple]:
         """The newest input counts: file, else recording."""
         chosen = file or recorded or spoken

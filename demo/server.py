@@ -50,7 +50,8 @@ class Guard:
 
 
 def launch(settings: Settings, wait: bool = True) -> tuple[object, str]:
-    """(blocks, address). `wait=False` returns as soon as the page can be opened; close it with `blocks.close()`.
+    """(blocks, address). `wait=False` returns as soon as the page can be opened, from when on the first model is being loaded;
+    close it with `blocks.close()`.
 
     Raises OSError when the port is taken.
     """
@@ -64,7 +65,8 @@ def launch(settings: Settings, wait: bool = True) -> tuple[object, str]:
     from .app import build
     from .studio import Studio
 
-    blocks = build(Studio(settings.models, settings.longest_s), cache)
+    studio = Studio(settings.models, settings.longest_s)
+    blocks = build(studio, cache)
     blocks.queue(max_size=20)
     fonts = ["system-ui", "sans-serif"]
     _, address, _ = blocks.launch(
@@ -72,7 +74,7 @@ def launch(settings: Settings, wait: bool = True) -> tuple[object, str]:
         server_port=settings.port or None,
         share=False,
         quiet=True,
-        prevent_thread_lock=not wait,
+        prevent_thread_lock=True,
         show_error=True,
         ssr_mode=False,
         run_history=False,
@@ -84,4 +86,7 @@ def launch(settings: Settings, wait: bool = True) -> tuple[object, str]:
         head=viewer.script(),
         app_kwargs={"middleware": [Middleware(Guard)], "docs_url": None, "redoc_url": None},
     )
+    studio.warm()
+    if wait:
+        blocks.block_thread()
     return blocks, address
