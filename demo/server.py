@@ -5,8 +5,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+PREFIX, LOCK = "emoreason-demo-", ".lock"
 
 # The page may talk to itself and to nobody else: Gradio's own template names fonts and a script of other hosts.
 POLICY = (
@@ -49,14 +54,28 @@ class Guard:
         await self.app(scope, receive, answer if scope["type"] == "http" else send)
 
 
-def launch(settings: Settings, wait: bool = True) -> tuple[object, str]:
-    """(blocks, address). `wait=False` returns as soon as the page can be opened, from when on the first model is being loaded;
-    close it with `blocks.close()`.
+def own_folder() -> Path:
+    """For uploads and results, gone with this process. Those of servers that were killed before they could clean up go now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError, Timeout):
+            if left.lstat().st_uid == Path.home().stat().st_uid and (left / LOCK).is_file():
+                with FileLock(left / LOCK, timeout=0):  # the system lets go of it, however its owner ended
+                    shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lock = FileLock(folder / LOCK)
+    lock.acquire()
+    atexit.register(lock.release)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before the lock is let go: last registered, first called
+    return folder
+
+
+def launch(settings: Settings) -> tuple[object, str]:
+    """(blocks, address) as soon as the page can be opened, from when on the first model is being loaded. Close the page with
+    `blocks.close()`.
 
     Raises OSError when the port is taken.
     """
-    cache = Path(tempfile.mkdtemp(prefix="emoreason-demo-"))
-    atexit.register(shutil.rmtree, cache, ignore_errors=True)
+    cache = own_folder()
     os.environ |= {"GRADIO_TEMP_DIR": str(cache), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
     import gradio as gr
     from starlette.middleware import Middleware
@@ -87,6 +106,4 @@ def launch(settings: Settings, wait: bool = True) -> tuple[object, str]:
         app_kwargs={"middleware": [Middleware(Guard)], "docs_url": None, "redoc_url": None},
     )
     studio.warm()
-    if wait:
-        blocks.block_thread()
     return blocks, address

@@ -1,5 +1,12 @@
 """emoreason: which emotion is shown, by whom, when; which facial and vocal cues show it; and why, checked."""
 
+import os
+
+# Libraries tell their makers of every run unless asked not to before their first import: onnxruntime (from 1.29), Ray, Hugging
+# Face's hub. Whoever wants it sets the variable otherwise.
+for _name, _value in {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
+    os.environ.setdefault(_name, _value)
+
 __version__ = "0.1.0"
 __all__ = ["EmotionReasoner", "__version__"]
 

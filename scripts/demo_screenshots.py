@@ -26,7 +26,7 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     server = load("server")
-    blocks, address = server.launch(server.Settings({DEFAULT_MODEL: DEFAULT_MODEL, "composer": "composer"}, port=0), wait=False)
+    blocks, address = server.launch(server.Settings({DEFAULT_MODEL: DEFAULT_MODEL, "composer": "composer"}, port=0))
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -1,6 +1,7 @@
 """The doctor, on this machine and on ones that lack something."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,11 @@ def test_the_scripts_ask_this_module():
     assert "-m emoreason.system" in (root / "scripts" / "environment.sh").read_text(encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", "emoreason.system"], cwd=root, capture_output=True, text=True)
     assert (done.returncode == 0) == (not system.missing_libraries())
+
+
+def test_no_library_tells_its_maker_of_a_run(tmp_path):
+    """onnxruntime keeps the id under which it reports beside other temporary files, unless it does not report."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    code = "import emoreason.perception.voice, os; assert os.environ['RAY_USAGE_STATS_ENABLED'] == '0'"
+    subprocess.run([sys.executable, "-c", code], env=environment | {"TMPDIR": str(tmp_path)}, check=True, timeout=120)
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,10 +31,11 @@ def demo(
         say(f"warning: the page listens at {host}; whoever reaches this machine can use it")
     settings = server.Settings(_models(model or []), host, port, max_mib, 60 * max_minutes)
     try:
-        blocks, address = server.launch(settings, wait=False)
+        blocks, address = server.launch(settings)
     except OSError as error:
         raise EnvironmentProblem(f"port {port} cannot be used ({error}); choose another with --port") from error
     print(address, flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted, as after Ctrl-C
     blocks.block_thread()
     return 0
 

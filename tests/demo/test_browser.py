@@ -21,7 +21,7 @@ PATIENCE_MS = 240_000  # a busy machine; nothing here measures time
 @pytest.fixture(scope="module")
 def address():
     server = load("server")
-    blocks, address = server.launch(server.Settings({"composer": "composer", DEFAULT_MODEL: DEFAULT_MODEL}, port=0), wait=False)
+    blocks, address = server.launch(server.Settings({"composer": "composer", DEFAULT_MODEL: DEFAULT_MODEL}, port=0))
     yield address
     blocks.close()
 

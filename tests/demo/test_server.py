@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,9 +21,27 @@ from emoreason.perception.settings import PerceptionSettings
 @pytest.fixture(scope="module")
 def address():
     server = load("server")
-    blocks, address = server.launch(server.Settings({name: name for name in ("tiny", "composer")}, port=0), wait=False)
+    blocks, address = server.launch(server.Settings({name: name for name in ("tiny", "composer")}, port=0))
     yield address.rstrip("/")
     blocks.close()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_behind(end, tmp_path, monkeypatch):
+    """At the latest, what a killed server left goes with the next start."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = [sys.executable, "-m", "emoreason", "demo", "--port", "0", "--model", "composer"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout.readline().startswith("http://127.0.0.1:")
+        (folder,) = tmp_path.glob("emoreason-demo-*")
+        (folder / "upload.mp4").write_bytes(b"somebody")
+        server.send_signal(end)
+        assert server.wait(60) == (0 if end == signal.SIGTERM else -signal.SIGKILL)
+    assert folder.exists() == (end == signal.SIGKILL)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = load("server").own_folder()
+    assert list(tmp_path.iterdir()) == [own]
+    assert load("server").own_folder() != own and own.is_dir()
 
 
 def get(url):
