@@ -3,8 +3,10 @@
 Letters: B segments of a batch, P persons, T frames of a segment, N frames of a track, K labels of a head, E the eight emotions.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import count, islice
 from typing import Literal
 
@@ -35,7 +37,8 @@ from emoreason.report.schema import SegmentReport
 
 EvidencePath = Literal["soft", "text"]
 FACE_HEAD, VOICE_HEAD = "emotion", "voice_emotion"
-BATCH = 16  # segments at a time: their crops and key-value caches are what fills the memory
+BATCH = 16  # segments at a time at most: more gain little
+CACHE_BYTES = 1 << 30  # of their keys and values (at times in three copies), which fill the memory with a large model
 WINDOW = 4  # batches' worth of segments are cut ahead, so that those of like length meet in one batch
 SCENES = 1  # pictures per segment, for a backbone that sees
 MOST_GAP_S = 0.5  # the course of a face is interpolated between judged frames no further apart than this
@@ -111,9 +114,7 @@ class ModelJudge:
         owners = [owner for owner, (observation, _) in enumerate(pairs) for _ in segments(observation)]
         waiting = self._asked(pairs)
         while window := list(islice(waiting, BATCH * WINDOW)):
-            window.sort(key=lambda asked: (self._length(asked.given), asked.number))
-            for first in range(0, len(window), BATCH):
-                some = window[first : first + BATCH]
+            for some in self._batches(window):
                 for asked, part in zip(some, self._judge(some, on_text), strict=True):
                     parts[asked.number] = part
         told: list[list[Part]] = [[] for _ in pairs]
@@ -129,6 +130,28 @@ class ModelJudge:
             for span in segments(observation):
                 given = self.processor.prepare(observation, span, clip, question, self.scenes, cues)
                 yield Asked(next(number), observation, span, given)
+
+    def _batches(self, window: Sequence[Asked]) -> Iterator[list[Asked]]:
+        """Segments of like length, as many at a time as may be."""
+        lengths = {asked.number: self._length(asked.given) for asked in window}
+        some: list[Asked] = []
+        for asked in sorted(window, key=lambda asked: (lengths[asked.number], asked.number)):
+            longest = lengths[asked.number] + TURN + self.settings.most_tokens
+            if some and len(some) >= min(BATCH, self._cached_tokens // longest):
+                yield some
+                some = []
+            some.append(asked)
+        yield some
+
+    @cached_property
+    def _cached_tokens(self) -> int:
+        """Of all rows of a batch together. An engine elsewhere looks after its own memory."""
+        if self.model is None:
+            return sys.maxsize
+        text = self.config.language_config.get_text_config()
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        return CACHE_BYTES // (2 * text.num_hidden_layers * heads * width * self.model.backbone.dtype.itemsize)
 
     def _length(self, given: SegmentInput) -> int:
         """Tokens of the text: what a batch is padded to."""

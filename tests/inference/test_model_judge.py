@@ -282,6 +282,34 @@ def test_batches_hold_segments_of_like_length(judge, clip, several, monkeypatch)
     assert flat == sorted(flat) and flat[0] < flat[-1]
 
 
+def test_batches_keep_within_the_memory_for_keys_and_values(judge, clip, several, monkeypatch):
+    sizes = []
+    real = type(judge)._judge
+
+    def noted(self, asked, on_text):
+        sizes.append((len(asked), max(self._length(one.given) for one in asked)))
+        return real(self, asked, on_text)
+
+    monkeypatch.setattr(type(judge), "_judge", noted)
+    room = 2.5 * (max(judge._length(one.given) for one in judge._asked([(some, clip) for some in several])) + 64 + 120)
+    monkeypatch.setattr(judge, "_cached_tokens", int(room), raising=False)
+    judge.many([(one, clip) for one in several])
+    assert sum(count for count, _ in sizes) == 12 and max(count for count, _ in sizes) > 1
+    assert all(count * (longest + 64 + judge.settings.most_tokens) <= room for count, longest in sizes)
+    monkeypatch.setattr(judge, "_cached_tokens", 1, raising=False)
+    sizes.clear()
+    judge.many([(several[0], clip)])
+    assert {count for count, _ in sizes} == {1}
+
+
+def test_keys_and_values_are_counted_as_they_are_kept(judge, clip, several):
+    prompt = judge.engine.read(judge.processor([one.given for one in judge._asked([(several[0], clip)])], room=8))
+    layers = prompt.cache.layers
+    kept = sum(part.numel() * part.itemsize for layer in layers for part in (layer.keys, layer.values))
+    tokens = layers[0].keys.shape[0] * layers[0].keys.shape[-2]
+    assert judge._cached_tokens == model_judge.CACHE_BYTES // (kept // tokens)
+
+
 def test_reports_of_many_equal_reports_of_one(clip, several):
     reasoner = reasoner_of(make_judge(verdict={"most_tokens": 4}))
     gone = replace(several[1], source=replace(clip.source, path="/nowhere/gone.mp4"))
