@@ -78,6 +78,13 @@ def test_faces_are_cut_at_their_sampled_times(llama, observation, clip):
     assert (one.crops[0, at].transpose(1, 2, 0) == expected).all()
 
 
+def test_cues_of_low_reliability_are_no_evidence(llama, clip):
+    au = {"AU12": [(0.5, 1.0, 2.0, 0.9, "both")], "AU14": [(0.5, 1.0, 2.0, 0.9, "both")]}
+    doubtful = make_observation(4.0, people=[{"au": au}], reliability={"AU14": "low"})
+    given = llama.prepare(doubtful, Segment(0, 4), clip, "?")
+    assert [line.cue.cue for line in given.evidence] == ["AU12"]
+
+
 def test_landmarks_are_in_crop_units(llama, observation, clip):
     one = llama.prepare(observation, WHOLE, clip, "Why?")
     target = (_ANCHORS.mean(0) - 0.5) / 1.2 + 0.5  # a least-squares similarity takes centre to centre; 10 % margin each side
