@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--judged-faults", type=int, default=1, help="kills of a run with the trained model")
     parser.add_argument("--ray-faults", type=int, default=3, help="runs on two Ray nodes of which one is lost")
-    parser.add_argument("--judged", type=int, default=32, help="clips that the trained model judges, one by one and together")
+    parser.add_argument("--judged", type=int, default=64, help="clips that the trained model judges, one by one and together")
     parser.add_argument("--only", nargs="*", choices=list(PARTS), help="these measures")
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
