@@ -5,15 +5,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from emoreason import EmotionReasoner
 from emoreason.errors import ConfigError
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation, Words, WordSegment
-from emoreason.perception.observe import observe
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.perception.store import ObservationStore
 from emoreason.report.schema import EmotionReport, Explanation
+
+if TYPE_CHECKING:
+    from emoreason import EmotionReasoner  # imported when the first model is loaded: the page opens a second sooner
 
 MODALITIES = ("face", "voice", "words")
 TYPED_LANGUAGE = "und"  # ISO 639-2 for "undetermined": a typed transcript does not say
@@ -40,6 +42,8 @@ class Studio:
 
     def analyse(self, file: str, choices: Choices, progress: Callable, on_text: Callable) -> EmotionReport:
         """Raises MediaError, ConfigError."""
+        from emoreason.perception.observe import observe
+
         clip = Clip(file)
         if clip.duration_s > self.longest_s:
             raise ConfigError(f"the clip lasts {clip.duration_s / 60:.1f} minutes, this page takes {self.longest_s / 60:.0f}")
@@ -78,7 +82,9 @@ class Studio:
         thread.start()
         return thread
 
-    def reasoner(self, model: str) -> EmotionReasoner:
+    def reasoner(self, model: str) -> "EmotionReasoner":
+        from emoreason import EmotionReasoner
+
         with self._loading:
             if self._known(model) not in self._loaded:
                 self._loaded[model] = EmotionReasoner.from_pretrained(self.models[model], cache=False)

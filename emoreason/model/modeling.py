@@ -7,7 +7,7 @@ Letters: B batch, P persons, T frames, N tokens of a group, S sequence, D width,
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.initialization import no_init_weights
 from transformers.modeling_outputs import ModelOutput
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -201,7 +202,8 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
     ) -> "EmoReasonForConditionalGeneration":
         """Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base."""
         config = config or EmoReasonConfig.from_pretrained(folder)
-        model = build(config)
+        with no_init_weights() if config.backbone else nullcontext():  # new ones tie theirs then
+            model = build(config)
         state = _checked(all_weights(Path(folder), config), model)
         missing, unexpected = model.load_state_dict(state, strict=False)
         ours = model.state_dict()
