@@ -50,7 +50,7 @@ class _Flow:
         self.options, self.queue, self.measuring, self.judge = options, queue, measuring, judge
         self.ready: deque[Measured] = deque()
         self.alone: deque[Measured] = deque()  # of a chunk whose judge died
-        self.loading = False
+        self.loading, self.died_loading = False, 0
 
     @property
     def waiting(self) -> int:
@@ -104,10 +104,13 @@ class _Flow:
                 yield one.job, outcome
 
     def _not_loaded(self, found: list[Outcome] | Died) -> Iterator[tuple[Job, Outcome]]:
-        """Nothing, when the model was loaded; else no file can be judged."""
+        """Nothing, when the model was loaded; else no file can be judged. A judge that was killed meanwhile loads it again."""
         job = self.ready[0].job
         if isinstance(found, Died):
             found = [explained(job, found, self.options, "load")]
+            if found[0].transient and self.died_loading < self.options.retries:
+                self.loading, self.died_loading = False, self.died_loading + 1
+                return
         for outcome in found:
             yield job, replace(outcome, path=job.path, fatal=True)
 

@@ -151,8 +151,9 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], initializer: Callab
             task = pipe.recv()
         except EOFError:  # the runner is gone
             return
-        pipe.send(function(task))
-        _return_memory()
+        result = function(task)
+        _return_memory()  # before the runner knows: what it watches from then on is what the worker needs
+        pipe.send(result)
 
 
 def _return_memory() -> None:

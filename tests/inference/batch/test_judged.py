@@ -220,7 +220,7 @@ class Scripted:
         return out
 
 
-def flow(jobs, judge, segments=1, waiting=8):
+def flow(jobs, judge, segments=1, waiting=8, retries=1):
     """(outcomes by path, chunks as the judge was given them)"""
     source = Source("x", "ff", 1.0, None, None, None, True, False, "picture")
     chunks = []
@@ -231,13 +231,15 @@ def flow(jobs, judge, segments=1, waiting=8):
 
     measuring = Scripted(2, lambda job: Measured(job, job.path, source, segments, 0.0, {}))
     jobs = [Job("/in", f"{number}", "/nowhere") for number in range(jobs)]
-    made = _Flow(Options(model="toy", waiting=waiting), deque(jobs), measuring, Scripted(1, judged))
+    made = _Flow(Options(model="toy", waiting=waiting, retries=retries), deque(jobs), measuring, Scripted(1, judged))
     outcomes, most = {}, 0
     for news in made.outcomes():
         most = max(most, made.waiting)
         if not isinstance(news, list):
             assert news[0].path not in outcomes, "exactly once"
             outcomes[news[0].path] = news[1]
+            if getattr(news[1], "fatal", False):  # the runner ends there
+                break
     assert most <= waiting
     return outcomes, chunks
 
@@ -273,3 +275,11 @@ def test_a_lost_chunk_is_tried_one_by_one():
     outcomes, chunks = flow(6, judge)
     assert all(isinstance(outcome, Analysed) for outcome in outcomes.values()) and len(outcomes) == 6
     assert [len(chunk) for chunk in chunks[1:6]] == [4, 1, 1, 1, 1]
+
+
+def test_a_judge_that_is_killed_while_the_model_loads_loads_it_again_as_often_as_files_are_tried():
+    deaths = [Died(-9, False), Died(1, False)]
+    outcomes, chunks = flow(3, lambda chunk: deaths.pop() if not chunk and deaths else _done(chunk), retries=2)
+    assert chunks[:3] == [[], [], []] and all(isinstance(outcome, Analysed) for outcome in outcomes.values())
+    outcomes, chunks = flow(3, lambda chunk: _done(chunk) if chunk else Died(-9, False), retries=2)
+    assert chunks == [[], [], []] and [outcome.fatal for outcome in outcomes.values()] == [True]
