@@ -34,9 +34,10 @@ class LocalEngine:
         queue = deque(jobs)
         with supervised(self.options, min(self.workers, max(len(queue), 1))) as pool:
             while queue or pool.busy:
-                while queue and pool.free:
+                came = pool.next_outcomes(TICK_S) if pool.busy else []
+                while queue and pool.free:  # nobody waits for the books
                     pool.give(queue.popleft())
-                for job, outcome in pool.next_outcomes(TICK_S):
+                for job, outcome in came:
                     yield job, explained(job, outcome, self.options)
                 yield [(job.path, seconds) for job, seconds in pool.busy]
 

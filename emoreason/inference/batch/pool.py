@@ -151,9 +151,8 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], initializer: Callab
             task = pipe.recv()
         except EOFError:  # the runner is gone
             return
-        result = function(task)
-        _return_memory()  # before the runner knows: what it watches from then on is what the worker needs
-        pipe.send(result)
+        pipe.send(function(task))
+        _return_memory()  # while the runner writes: before it knows, a tenth of the time is lost
 
 
 def _return_memory() -> None:
