@@ -162,9 +162,7 @@ def overhead(folder: Path, given: argparse.Namespace) -> list[str]:
         ours.append(whole - first)
     turns = ", ".join(f"{100 * (run / loop - 1):+.1f}" for run, loop in zip(ours, bare, strict=True))
     share = min(ours) / min(bare) - 1
-    return [
-        f"| runner over a bare loop, {len(files)} clips, start-up left out | {100 * share:+.1f} %; by turn {turns} | <= 5 % |"
-    ]
+    return [f"| runner over a bare loop, {len(files)} clips, no start-up | {100 * share:+.1f} %; by turn {turns} | <= 5 % |"]
 
 
 def memory(folder: Path, given: argparse.Namespace) -> list[str]:
@@ -184,10 +182,8 @@ def memory(folder: Path, given: argparse.Namespace) -> list[str]:
     middle, first, last = (median(some) for some in (steady, steady[:part], steady[-part:]))
     low, high = (100 * (value / middle - 1) for value in (min(steady), max(steady)))
     return [
-        f"| memory from clip 20 to {len(seen)}: last quarter against the first (medians) | {100 * (last / first - 1):+.0f} % | "
-        "within 10 % |",
-        f"| the same: median; least and most at the end of any clip (films of several sizes) | {middle:.0f} MiB; {low:+.0f} %, "
-        f"{high:+.0f} % | – |",
+        f"| memory from clip 20 to {len(seen)}: last quarter to first | {100 * (last / first - 1):+.0f} % | +- 10 % |",
+        f"| the same: median; least and most after any clip | {middle:.0f} MiB; {low:+.0f} %, {high:+.0f} % | +- 10 % |",
     ]
 
 
