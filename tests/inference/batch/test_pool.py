@@ -6,7 +6,7 @@ from pathlib import Path
 import batch_tasks
 import pytest
 
-from emoreason.inference.batch.pool import Died, Pool
+from emoreason.inference.batch.pool import Died, Pool, _shares
 
 
 @pytest.fixture
@@ -54,6 +54,27 @@ def test_an_idle_worker_that_was_killed_is_replaced(pool):
         os.kill(worker.process.pid, 9)
         worker.process.join()
     assert sorted(drain(pool, [("say", 3), ("say", 4)])) == [(("say", 3), 3), (("say", 4), 4)]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell whose cores are whose")
+def test_workers_that_take_all_cores_have_their_own_ones_after_a_death_too(monkeypatch):
+    here = set(sorted(os.sched_getaffinity(0))[:2])
+    if len(here) < 2:
+        pytest.skip("one core alone")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: here)
+    with Pool(2, batch_tasks.act, batch_tasks.start, (), time_limit_s=60) as pool:
+        monkeypatch.undo()
+        for tasks in ([("sleep", 0.5), ("sleep", 0.6)], [("kill",), ("sleep", 0.5)], [("sleep", 0.5), ("sleep", 0.6)]):
+            drain(pool, tasks)
+        own = [os.sched_getaffinity(worker.process.pid) for worker in pool._workers]
+    assert sorted(map(sorted, own)) == [[core] for core in sorted(here)]
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 4), (2, 1), (4, 2)])
+def test_workers_that_leave_cores_free_or_share_them_have_none_of_their_own(monkeypatch, workers, threads):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
+    assert _shares(workers, threads) == []
+    assert _shares(2, 2) == [{0, 1}, {2, 3}]
 
 
 def test_no_more_tasks_than_workers(pool):
