@@ -202,7 +202,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
     ) -> "EmoReasonForConditionalGeneration":
         """Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base."""
         config = config or EmoReasonConfig.from_pretrained(folder)
-        with no_init_weights() if config.backbone else nullcontext():  # new ones tie theirs then
+        with no_init_weights() if config.backbone else nullcontext():  # drawing also ties a new one
             model = build(config)
         state = _checked(all_weights(Path(folder), config), model)
         missing, unexpected = model.load_state_dict(state, strict=False)

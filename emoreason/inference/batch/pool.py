@@ -52,7 +52,8 @@ class Pool:
         threads: int = 1,
     ):
         """threads: of each numeric library in each worker. Workers that take all cores together get their own ones: MediaPipe's
-        threads, which listen to nobody, hand every frame from core to core otherwise (measured: a quarter of the time)."""
+        threads, which listen to nobody, hand frames from core to core otherwise (measured: 0.24 s of processor time a clip
+        became 0.28 to 0.32)."""
         self.size, self.time_limit_s, self.threads = workers, time_limit_s, threads
         self._shares = _shares(workers, threads)
         self._made_of = (function, initializer, arguments)
