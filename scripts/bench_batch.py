@@ -171,7 +171,6 @@ def memory(folder: Path, given: argparse.Namespace) -> list[str]:
 
     def watch(event, _) -> None:
         if event.kind in ("done", "failed"):
-            time.sleep(0.1)  # the worker gives back what it can when it has told of its file
             own = psutil.Process()
             seen.append(sum(process.memory_info().rss for process in [own, *own.children(recursive=True)]) / 2**20)
 

@@ -11,14 +11,14 @@ def start() -> None:
 
 def act(task):
     """("say", x) -> x; ("die", code), ("kill",) and ("sleep", seconds) do what they say;
-    ("threads",) tells how many are set."""
+    ("threads",) tells how many are set, and how many heaps."""
     what, *rest = task
     if what == "die":
         os._exit(rest[0])
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "threads":
-        return [os.environ.get(f"{library}_NUM_THREADS") for library in ("OMP", "MKL")]
+        return [os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")]
     if what == "sleep":
         time.sleep(rest[0])
     return rest[0] if rest else None

@@ -92,12 +92,13 @@ def test_closing_leaves_no_process(pool):
     assert processes and not any(process.is_alive() for process in processes)
 
 
-def test_threads_are_set_for_workers_and_put_back(monkeypatch):
+def test_threads_and_one_heap_are_set_for_workers_and_put_back(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    for name in ("MKL_NUM_THREADS", "MALLOC_ARENA_MAX"):
+        monkeypatch.delenv(name, raising=False)
     with Pool(1, batch_tasks.act, batch_tasks.start, (), time_limit_s=60, threads=3) as pool:
-        assert drain(pool, [("threads",)]) == [(("threads",), ["3", "3"])]
-    assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
+        assert drain(pool, [("threads",)]) == [(("threads",), ["3", "3", "1"])]
+    assert os.environ["OMP_NUM_THREADS"] == "7" and not {"MKL_NUM_THREADS", "MALLOC_ARENA_MAX"} & os.environ.keys()
 
 
 SCRIPT = """
