@@ -18,8 +18,8 @@ from typing import Any
 
 _GRACE_S = 5.0  # from SIGTERM to SIGKILL
 # glibc gives each thread a heap, and the decoders' and MediaPipe's many make them grow with every film (measured: a third more
-# memory after 200 clips; with one heap: level). Pictures that come and go stay in it: to take pages from the system anew for every
-# clip costs more (measured: a sixth of the time, by `malloc_trim` after each file). Other C libraries do not read these.
+# memory after 200 clips; with one heap: level). Pictures that come and go stay in it: to take pages from the system anew for
+# every clip costs more (measured: a sixth of the time, by `malloc_trim` after each file). Other C libraries do not read these.
 _ONE_HEAP = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # bytes; below, the heap
