@@ -3,6 +3,7 @@
     python scripts/bench_peers.py --environments DIR [--work DIR] [--suites S...] [--peers P...] [--models M...]
                                   [--limit N] [--train-limit N] [--out FILE]
 
+S: the name of a suite, or NAME:N for N of its samples, evenly spread.
 Data: $EMOREASON_DATA, else ../shared/data beside the checkout. Each peer gets a virtual environment below --environments, filled
 by pip. Answers are kept below --work: started again, the script goes on where it was.
 """
@@ -27,9 +28,9 @@ from emoreason.evaluation.peers import PEERS, Peer, ask, canonical, emotions_of,
 from emoreason.evaluation.predictors import load_predictor
 from emoreason.evaluation.run import run
 from emoreason.evaluation.samples import Folders, Sample, Samples, load_samples
-from emoreason.evaluation.shown import text_of
+from emoreason.evaluation.shown import show, text_of
 from emoreason.evaluation.suite import load_suite
-from emoreason.instructions.observe_all import data_store, default_store, files_of, find
+from emoreason.instructions.observe_all import default_store, files_of
 from emoreason.media import Clip
 from emoreason.model.modeling import load_whisper
 from emoreason.scoring.metrics.score import Score
@@ -46,6 +47,7 @@ class Table:
     """What came out for one suite: tool -> its answers, in canonical emotions, and a remark."""
 
     samples: Samples
+    limit: int | None = None  # samples of the suite, evenly spread; None: all
     said: dict[str, Said] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
 
@@ -53,10 +55,12 @@ class Table:
 def main() -> None:
     arguments = parse()
     tables = []
-    for name in arguments.suites:
+    for asked in arguments.suites:
+        name, _, own = asked.partition(":")
+        limit = int(own) if own else arguments.limit
         suite, path = load_suite(name)
-        table = Table(load_samples(suite, path, Folders({}, DATA), arguments.limit))
-        work = arguments.work / (name if arguments.limit is None else f"{name}-{arguments.limit}")
+        table = Table(load_samples(suite, path, Folders({}, DATA), limit), limit)
+        work = arguments.work / (name if limit is None else f"{name}-{limit}")
         if table.samples.suite.input == "media" and not _is_sound(table.samples.samples[0]):
             for peer in arguments.peers:
                 add_peer(table, PEERS[peer], arguments.environments, work)
@@ -104,7 +108,7 @@ def add_peer(table: Table, peer: Peer, environments: Path, work: Path) -> None:
 
 def add_model(table: Table, model: str, work: Path) -> None:
     predictor = load_predictor(model)
-    rows = run(table.samples, predictor, work / predictor.name, default_store())
+    rows = run(table.samples, predictor, work / predictor.name, default_store(), table.limit)
     name = f"emoreason {__version__}, {predictor.name}"
     table.said[name] = {row.id: row.prediction and _of(table, row.prediction["probabilities"]) for row in rows}
     failed = sum(row.status == "failed" for row in rows)
@@ -169,11 +173,12 @@ def _probe(samples: Samples) -> tuple[str, object, Callable[[Sample], object]]:
             return probes.voice_features(Clip(files_of(one.record, samples.root)[-1]).audio(), encoder)[-1]
 
         return "logistic regression on Whisper-base states, last layer", probes.linear(0.01), heard
-    store = data_store(default_store())
 
     def seen(one: Sample) -> np.ndarray | None:
-        observation = find(one.record, samples.root, store, samples.suite.words)
-        return None if observation is None else probes.face_features(observation)
+        try:
+            return probes.face_features(show(one, samples, default_store()).observation)
+        except EmoReasonError:
+            return None
 
     return "logistic regression on blendshapes + mesh", probes.linear(0.01), seen
 
