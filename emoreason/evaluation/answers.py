@@ -318,7 +318,8 @@ def _hallucination(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     """`asked` is part of the question, not the truth. A judge that does not write says yes to the label it would choose."""
     if exam.predictor.writes:
         replies = exam.predictor.reply([_probe(exam, one) for one in shown])
-        return [_read(text, yes_no(text), lambda yes: {"answer": "yes" if yes else "no"}) for text in replies]
+        said = [_yes(exam, *pair) for pair in zip(shown, replies, strict=True)]
+        return [_read(text, yes, lambda yes: {"answer": "yes" if yes else "no"}) for text, yes in zip(replies, said, strict=True)]
     asked = [one for one in shown if one.record.probe is None]
     said = iter(_closed(exam, asked))
     return [_agrees(one, next(said) if one.record.probe is None else None) for one in shown]
@@ -328,6 +329,16 @@ def _probe(exam: Exam, shown: Shown) -> Question:
     if (own := shown.record.probe) is not None:
         return Question(shown, sanitize(own.question))
     return exam.question(shown, "probe_emotion", other=shown.sample.truth["asked"])
+
+
+def _yes(exam: Exam, shown: Shown, text: str) -> bool | None:
+    """A reply that is an answer field instead says yes to the emotion that it names, and no to every other."""
+    said = yes_no(text)
+    if said is not None or shown.record.probe is not None:
+        return said
+    named = parse_answer(text, (*exam.scheme.labels, *exam.native.of)).emotion  # in the set's words or in the canonical ones
+    label = exam.native.label(named) or exam.native.of.get(named)
+    return None if label is None else label == shown.sample.truth["asked"]
 
 
 def _agrees(shown: Shown, said: Said | None) -> Said:

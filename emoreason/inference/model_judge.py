@@ -16,6 +16,7 @@ from torch import Tensor
 
 from emoreason import __version__
 from emoreason.errors import ConfigError
+from emoreason.instructions.corrections import corrected
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.media import Clip
@@ -177,7 +178,8 @@ class ModelJudge:
         verdict_turn = (emotion_question(self.labels), answer_text("", "", told.verdict.label))
         given = replace(given, turns=(verdict_turn, (WHY, sanitize(told.explanation.text))))
         batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
-        return verdict.finished(self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0])
+        written = self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0]
+        return corrected(verdict.finished(written), given.evidence)
 
     def _judge(self, asked: Sequence[Asked], on_text: OnText | None) -> list[Part]:
         """One batch of segments, of any clips."""
@@ -206,7 +208,8 @@ class ModelJudge:
         parts = []
         for b, one in enumerate(asked):
             span, given, voiced = one.span, one.given, one.observation.voice
-            text = _told(answers[b].explanation, chances[b], *decided[b], self.label_set)
+            text = verdict.concluded(corrected(answers[b].explanation, given.evidence), emotions[b], labels)
+            text = _told(text, chances[b], *decided[b], self.label_set)
             judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text, self.label_set)
             faces = _faces(given, prompt.heads[FACE_HEAD][b]) if FACE_HEAD in prompt.heads else {}
             voice = prompt.heads[VOICE_HEAD][b] if VOICE_HEAD in prompt.heads and bool(heard[b]) else None

@@ -21,6 +21,7 @@ from emoreason.report import affect, wording
 MOST_CITED = 3  # cues: with four, two fifths of the chains leave the 120 tokens that a chain should keep to
 MOST_TOLD = {"picture": 7, "audio": 5, "video": 3}  # cues cited or set aside: the fewer, the more of them come with seconds
 MOST_QUOTED_WORDS, MOST_QUOTED_BYTES = 8, 48  # bytes: what a tokenizer does not know it spells in them
+MORE_IN_LINE = "{label} is more in line with {ids} than {other}"
 CLEAR = 0.15  # a modality says something of its own when its first emotion leads the given one by this much
 
 
@@ -68,10 +69,10 @@ def compose(
     aside = _aside(observation, lines, cited)
     observations += [words.say("aside", rng, listed=wording.listed(aside))] if aside else []
     observations = observations or [words.say("nothing", rng)]
-    interpretation = _interpretation(cited, emotion, known, words, rng)
-    carried = bool(cited) and (known is None or any(wording.gain(line.cue, known) > wording.FOR for line in cited))
+    reasons = interpretation(cited, emotion, known, words, rng)
+    carried = bool(cited) and (known is None or any(wording.speaks_for(line.cue, known) for line in cited))
     conclusion = words.say("conclusion" if carried else "impression", rng, emotion=emotion)
-    return Chain(tuple(observations), interpretation, conclusion, tuple(cited))
+    return Chain(tuple(observations), reasons, conclusion, tuple(cited))
 
 
 def contradict(
@@ -109,7 +110,7 @@ def observe(observation: Observation, lines: Sequence[Evidence], rng: random.Ran
         sentences.append(words.say("face", rng, person=person, cues=wording.listed(units)))
     heard = [line for line in lines if line.cue.modality == "voice"]
     sentences += [words.say("voice", rng, cues=_heard(heard))] if heard else []
-    return sentences + [_said(line, words, rng) for line in lines if line.cue.modality == "words"]
+    return sentences + [said(line, words, rng) for line in lines if line.cue.modality == "words"]
 
 
 def leaning(lines: Sequence[Evidence], modality: str) -> np.ndarray | None:
@@ -176,7 +177,8 @@ def _when(line: Evidence) -> str:
     return f"({line.cue.start_s:.1f}-{line.cue.end_s:.1f} s) [{line.id}]"
 
 
-def _said(line: Evidence, words: Templates, rng: random.Random) -> str:
+def said(line: Evidence, words: Templates, rng: random.Random) -> str:
+    """Who says the beginning of the line's words, and when."""
     cue = line.cue
     quote = _beginning(wording.quotable(sanitize(str(cue.value))))
     who = f"Person {cue.person}" if cue.person else "The speaker"
@@ -191,15 +193,14 @@ def _beginning(text: str) -> str:
     return " ".join(words).encode()[:MOST_QUOTED_BYTES].decode(errors="ignore")
 
 
-def _interpretation(
+def interpretation(
     cited: Sequence[Evidence], emotion: str, known: str | None, words: Templates, rng: random.Random
 ) -> str:
     """Which cues speak for, which against, what the words add, and which modality alone would say something else."""
     if not cited or known is None:
         return ""
-    gains = {line.id: wording.gain(line.cue, known) for line in cited}
-    speak = [line for line in cited if gains[line.id] > wording.FOR]
-    against = [line for line in cited if gains[line.id] < -wording.AGAINST]
+    speak = [line for line in cited if wording.speaks_for(line.cue, known)]
+    against = [line for line in cited if wording.gain(line.cue, known) < -wording.AGAINST]
     clauses = [words.say("for", rng, ids=ids(speak), emotion=emotion) if speak else words.say("undecided", rng, emotion=emotion)]
     clauses += [words.say("against", rng, ids=ids(against))] if against else []
     mute = [line for line in cited if line.cue.modality == "words" and not affect.cue_shares(line.cue).any()]

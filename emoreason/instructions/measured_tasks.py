@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emoreason.instructions.answers import Exchange, Score, drawn, label_of, label_score, set_score, units_said
-from emoreason.instructions.chains import CLEAR, ids, leaning, observe, usable
+from emoreason.instructions.chains import CLEAR, MORE_IN_LINE, ids, leaning, observe, usable
 from emoreason.instructions.label_tasks import Scheme, closed, noun, shuffled
 from emoreason.instructions.pairing import FACE_SCHEME, VOICE_SCHEME
 from emoreason.instructions.record import Record, Sentence
@@ -207,7 +207,7 @@ class WhyNot:
             return []
         told += [denial(person, missing)] if missing else []
         grant = f"{other} would go with {ids(worse)}" if worse else ""
-        weigh = f"{label} is more in line with {ids(better)} than {other}" if better else ""
+        weigh = MORE_IN_LINE.format(label=label, ids=ids(better), other=other) if better else ""
         lack = f"{'more of ' if worse else ''}what {other} often comes with is missing" if missing else ""
         against = "; ".join(part for part in (weigh, lack) if part)
         text = f"{grant}, but {against}" if grant else against

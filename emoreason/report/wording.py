@@ -15,6 +15,7 @@ MOST_FACE_CUES, MOST_AGAINST, MOST_OTHERS, MOST_QUOTED_WORDS = 4, 2, 2, 12
 BRIEF_S = 0.25
 _COUNTER = 0.15  # a modality contradicts the verdict when it gives another emotion this much more
 FOR, AGAINST = 0.3, 0.4  # log-odds from which a cue is worth naming as speaking for, against the verdict
+MOSTLY = 0.5  # of what a cue says about any emotion: with less it speaks for that one (a smile has some weight for fear, too)
 _QUIET = ("AU12", "AU04")  # the units whose absence is told of a face at rest
 
 
@@ -80,6 +81,12 @@ def gain(cue: Cue, emotion: str) -> float:
     shares = affect.cue_shares(cue)
     share_told = cue.strength / float(cue.value) if cue.modality == "face" else 1.0
     return float(shares[EMOTIONS.index(emotion)] - shares.mean()) * share_told
+
+
+def speaks_for(cue: Cue, emotion: str) -> bool:
+    """Whether the cue is evidence for the emotion, rather than for another that it tells of more than twice as much."""
+    own = gain(cue, emotion)
+    return own > FOR and own >= MOSTLY * max(gain(cue, other) for other in EMOTIONS)
 
 
 def first_of_each_unit(cues: list[Cue]) -> list[Cue]:

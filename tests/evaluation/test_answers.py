@@ -137,6 +137,10 @@ class Writing(Composer):
     [
         ("hallucination", "No, it is fear.", {"answer": "no"}),
         ("hallucination", "Perhaps yes.", None),
+        ("hallucination", "<answer>emotion=joy</answer>", {"answer": "yes"}),
+        ("hallucination", "<answer>emotion=happiness</answer>", {"answer": "yes"}),  # which the set calls joy
+        ("hallucination", "<answer>emotion=fear</answer>", {"answer": "no"}),
+        ("hallucination", "<answer>emotion=unclear</answer>", None),
         ("open_vocabulary", "Well. <answer>emotion=joy; open=glad, at ease</answer>", {"words": ["glad", "at ease"]}),
         ("open_vocabulary", "glad and at ease", None),
         ("causes", "Utterance 3 because of 1 (joy); 4 because of 4.", {"pairs": [[3, 1, "joy"], [4, 4, None]]}),
