@@ -192,7 +192,8 @@ def _words(sample: Sample) -> str:
 
 
 def page(tables: list[Table], arguments: argparse.Namespace) -> str:
-    command = "python scripts/bench_peers.py --environments DIR" + (f" --limit {arguments.limit}" if arguments.limit else "")
+    command = f"python scripts/bench_peers.py --environments DIR --train-limit {arguments.train_limit}"
+    command += f" --limit {arguments.limit}" if arguments.limit else ""
     lines = [
         "# Installable tools, simple probes and ours, on the same samples",
         "",
