@@ -208,7 +208,8 @@ class ModelJudge:
         parts = []
         for b, one in enumerate(asked):
             span, given, voiced = one.span, one.given, one.observation.voice
-            text = verdict.concluded(corrected(answers[b].explanation, given.evidence), emotions[b], labels)
+            text = corrected(answers[b].explanation, given.evidence)
+            text = verdict.concluded(text, emotions[b], labels)  # again: an endless quotation takes the conclusion with it
             text = _told(text, chances[b], *decided[b], self.label_set)
             judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text, self.label_set)
             faces = _faces(given, prompt.heads[FACE_HEAD][b]) if FACE_HEAD in prompt.heads else {}
