@@ -55,9 +55,8 @@ class Table:
 def main() -> None:
     arguments = parse()
     tables = []
-    for asked in arguments.suites:
-        name, _, own = asked.partition(":")
-        limit = int(own) if own else arguments.limit
+    for name, own in arguments.suites:
+        limit = own or arguments.limit
         suite, path = load_suite(name)
         table = Table(load_samples(suite, path, Folders({}, DATA), limit), limit)
         work = arguments.work / (name if limit is None else f"{name}-{limit}")
@@ -77,13 +76,25 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=Path, required=True, help="where the peers' virtual environments lie")
     parser.add_argument("--work", type=Path, default=Path("peers-work"), help="where answers are kept")
-    parser.add_argument("--suites", nargs="+", default=SUITES)
+    parser.add_argument("--suites", nargs="+", default=[(name, None) for name in SUITES], type=suite_asked, metavar="S")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--models", nargs="*", default=["composer", DEFAULT_MODEL], help="composer, a folder, a name")
     parser.add_argument("--limit", type=int, help="samples of each suite, evenly spread (default: all)")
     parser.add_argument("--train-limit", type=int, default=12_000, help="training samples of a probe")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "peers.md")
     return parser.parse_args()
+
+
+def suite_asked(text: str) -> tuple[str, int | None]:
+    """NAME or NAME:N. argparse tells what is wrong before anything runs."""
+    name, colon, own = text.partition(":")
+    if colon and not (own.isdecimal() and int(own)):
+        raise argparse.ArgumentTypeError(f"'{text}': N in NAME:N must be a whole number above 0")
+    try:
+        load_suite(name)
+    except EmoReasonError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name, int(own) if own else None
 
 
 def _is_sound(sample: Sample) -> bool:
@@ -194,10 +205,11 @@ def _words(sample: Sample) -> str:
 def page(tables: list[Table], arguments: argparse.Namespace) -> str:
     command = f"python scripts/bench_peers.py --environments DIR --train-limit {arguments.train_limit}"
     command += f" --limit {arguments.limit}" if arguments.limit else ""
+    asked = " ".join(name if own is None else f"{name}:{own}" for name, own in arguments.suites)
     lines = [
         "# Installable tools, simple probes and ours, on the same samples",
         "",
-        f"`{command} --suites {' '.join(arguments.suites)}` (models: {', '.join(arguments.models)}), "
+        f"`{command} --suites {asked}` (models: {', '.join(arguments.models)}), "
         f"{datetime.now(UTC):%Y-%m-%d}, revision {_revision()}; {hardware()}.",
         "",
         "Everybody answers the same question: which of the set's labels? The best of the candidates counts, abstentions do not "

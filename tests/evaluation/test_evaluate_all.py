@@ -3,24 +3,19 @@
 import os
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 
 import pytest
 from evaluation.made import write_suite
+from script_files import SCRIPTS, script_file
 
 from emoreason.config import names
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate_all"
+SCRIPT = SCRIPTS / "evaluate_all"
 
 
 @pytest.fixture
 def script():
-    spec = spec_from_loader("evaluate_all", SourceFileLoader("evaluate_all", str(SCRIPT)))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script_file("evaluate_all")
 
 
 def test_every_shipped_suite_is_run(script):

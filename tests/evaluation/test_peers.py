@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from script_files import script_file
 
 from emoreason.errors import EnvironmentProblem
 from emoreason.evaluation.native import Native
@@ -78,3 +79,18 @@ def test_a_tool_without_its_weights_is_not_installed(tmp_path):
     with pytest.raises(EnvironmentProblem, match="weights"):
         python_of(peer, tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("asked", ["ferplus_test:x", "ferplus_test:0", "ferplus_test:", "ferplus_tst"])
+def test_a_suite_that_cannot_be_run_is_refused_before_anything_runs(asked, monkeypatch, capsys):
+    script = script_file("bench_peers.py")
+    monkeypatch.setattr(sys, "argv", ["bench_peers.py", "--environments", "unused", "--suites", "meld_test:3", asked])
+    with pytest.raises(SystemExit) as stopped:
+        script.parse()
+    assert stopped.value.code == 2 and f"'{asked}'" in capsys.readouterr().err
+
+
+def test_a_suite_may_have_its_own_limit(monkeypatch):
+    script = script_file("bench_peers.py")
+    monkeypatch.setattr(sys, "argv", ["bench_peers.py", "--environments", "unused", "--suites", "meld_test:3", "ferplus_test"])
+    assert script.parse().suites == [("meld_test", 3), ("ferplus_test", None)]
