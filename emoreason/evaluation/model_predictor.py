@@ -4,23 +4,28 @@ Of media the verdict is the product's own (`ModelJudge`: label scores fused with
 text is wanted none is written. Questions are asked as in training: one turn, the whole reply read as it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.predictors import Question
 from emoreason.evaluation.results import digest
 from emoreason.evaluation.shown import Shown
 from emoreason.inference.model_judge import ModelJudge
-from emoreason.instructions.conversation import segment_of
+from emoreason.instructions.conversation import said_in, segment_of
+from emoreason.labels.emotions import canonical
+from emoreason.labels.label_set import LabelSet
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.model import verdict
-from emoreason.model.config import FaceConfig
+from emoreason.model.config import UTTERANCE_HEAD, FaceConfig
+from emoreason.model.decode import Prompt
+from emoreason.model.fusion import fuse
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.segment_input import Modality, SegmentInput
 from emoreason.perception.people import main_person
@@ -109,27 +114,42 @@ class ModelPredictor:
 
     @torch.no_grad()
     def choose(self, questions: Sequence[Question]) -> list[dict[str, float]]:
-        """p(label) right after the prompt, normalised over each question's labels. All questions share their set of labels."""
+        """p(label) right after the prompt, normalised over each question's labels; for labels that stand for emotions with
+        what the head on utterances says of the words. All questions share their set of labels."""
         labels = questions[0].labels
         if any(set(question.labels) != set(labels) for question in questions):
             raise ValueError("questions of one batch must offer the same labels")
-        scores = verdict.label_scores(self.explained.engine, self._prompt(questions, room=0), labels)  # [B, K]
+        batch, prompt = self._prompt(questions, room=0)
+        scores = verdict.label_scores(self.explained.engine, prompt, labels)  # [B, K]
+        if (logits := prompt.heads.get(UTTERANCE_HEAD.name)) is not None:
+            scores = self._with_words(scores, logits, verdict.present_in(batch), labels)
         return [dict(zip(labels, row, strict=True)) for row in scores.exp().double().cpu().tolist()]
+
+    def _with_words(self, scores: Tensor, logits: Tensor, present: Mapping[str, Tensor], labels: Sequence[str]) -> Tensor:
+        """[B, K] log p, fused as in a verdict."""
+        judge = self.explained
+        settings = replace(judge.settings, log_prior=None)  # which is of the verdict's labels
+        asked = LabelSet("asked", tuple(labels), {label: canonical(label) for label in labels})
+        told = {UTTERANCE_HEAD.name: logits}
+        heads = verdict.head_sources(judge.heads, told, None, present, settings.weights, asked)
+        return fuse([verdict.language_source(scores, labels, settings), *heads], labels) if heads else scores
 
     @torch.no_grad()
     def reply(self, questions: Sequence[Question]) -> list[str]:
-        prompt = self._prompt(questions, room=MOST_TOKENS)
+        _, prompt = self._prompt(questions, room=MOST_TOKENS)
         return [text.strip() for text in self.explained.engine.write(prompt, MOST_TOKENS, until_answer=False)]
 
-    def _prompt(self, questions: Sequence[Question], room: int):
+    def _prompt(self, questions: Sequence[Question], room: int) -> tuple[dict[str, Any], Prompt]:
         judge = self.explained
         batch = judge.processor([self._input(question) for question in questions], soft=judge.path == "soft", room=room)
-        return judge.engine.read(batch)
+        return batch, judge.engine.read(batch)
 
     def _input(self, question: Question) -> SegmentInput:
         judge, shown = self.explained, question.shown
         if shown.observation is None:
-            return words_input(question.text, judge.processor.config.face_config)
+            config = judge.processor.config
+            words = said_in(shown.record, (config.words or {}).get("languages", ()))
+            return words_input(question.text, config.face_config, words)
         segment = segment_of(shown.record, shown.observation)
         return judge.processor.prepare(shown.observation, segment, shown.clip, question.text, judge.scenes)
 
@@ -145,8 +165,8 @@ def _largest(labels: Sequence[str], chances: np.ndarray, shown: Shown, given: Se
     return dict(zip(labels, chances[row, frames].max(axis=0).tolist(), strict=True)) if len(frames) else None
 
 
-def words_input(question: str, face: FaceConfig) -> SegmentInput:
-    """Nobody seen, nobody heard, nothing measured: the question holds the words."""
+def words_input(question: str, face: FaceConfig, words: tuple[str, ...] = ()) -> SegmentInput:
+    """Nobody seen, nobody heard, nothing measured: the question holds the words, `words` are those of the head on utterances."""
     lead, side = (0, 0), face.image_size
     return SegmentInput(
         question=question,
@@ -163,4 +183,5 @@ def words_input(question: str, face: FaceConfig) -> SegmentInput:
         quality=np.zeros(lead, np.float32),
         mel=None,
         prosody=np.full(len(VOICE_CUES), np.nan, np.float32),
+        words=words,
     )

@@ -8,7 +8,7 @@ import torch
 from emoreason.config import checkpoint_of, names, resolve
 from emoreason.errors import ConfigError
 from emoreason.inference.model_judge import EvidencePath, ModelJudge
-from emoreason.model.base import WEIGHTS, checkpoint_folder, sha256
+from emoreason.model.base import checkpoint_folder, sha256
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.export import PARTS, merged, open_export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -54,9 +54,9 @@ def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
 def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:
     """A folder that training saved, or an export of one."""
     if (folder / PARTS / "config.json").is_file():
-        return *open_export(folder), sha256(folder / PARTS / WEIGHTS)
+        return *open_export(folder), sha256(folder / PARTS)
     model = EmoReasonForConditionalGeneration.from_pretrained(checkpoint_folder(folder))
-    return model, EmoReasonProcessor.from_pretrained(folder, model.config), sha256(folder / WEIGHTS)
+    return model, EmoReasonProcessor.from_pretrained(folder, model.config), sha256(folder)
 
 
 def _model_file(source: str | Path) -> Path:

@@ -190,8 +190,8 @@ class ModelJudge:
         prompt = self.engine.read(batch)
         language = verdict.language_source(verdict.label_scores(self.engine, prompt, self.labels), self.labels, self.settings)
         quality = None if batch.get("face") is None else _quality(inputs, people, batch["face"].frame_mask)
-        heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)  # [B]
-        heads = verdict.head_sources(self.heads, prompt.heads, quality, heard, self.settings.weights, self.label_set)
+        present = verdict.present_in(batch)
+        heads = verdict.head_sources(self.heads, prompt.heads, quality, present, self.settings.weights, self.label_set)
         fused = fuse([language, *heads], self.label_set.labels).exp().double().cpu().numpy()  # [B, K]
         usable = [bool(given.persons or given.mel is not None or given.evidence) for given in inputs]
         chances = [p if some else None for p, some in zip(fused, usable, strict=True)]
@@ -213,7 +213,7 @@ class ModelJudge:
             text = _told(text, chances[b], *decided[b], self.label_set)
             judgement = Judgement(span.start_s, span.end_s, chances[b], *decided[b], people[b], text, self.label_set)
             faces = _faces(given, prompt.heads[FACE_HEAD][b]) if FACE_HEAD in prompt.heads else {}
-            voice = prompt.heads[VOICE_HEAD][b] if VOICE_HEAD in prompt.heads and bool(heard[b]) else None
+            voice = prompt.heads[VOICE_HEAD][b] if VOICE_HEAD in prompt.heads and bool(present["voice"][b]) else None
             speech_s = sum(span.overlap(*spoken) for spoken in voiced.spans) if voiced else 0.0
             parts.append(Part(judgement, _weight(judgement, faces, speech_s), speech_s, faces, voice))
         return parts

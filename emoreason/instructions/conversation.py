@@ -1,7 +1,7 @@
 """Conversation: everything that is asked about one record, as chat messages with the spans to be learned and their provenance."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from emoreason.instructions.answers import Exchange
 from emoreason.instructions.record import Record, Sentence
 from emoreason.instructions.tasks import Task
 from emoreason.model.prompt import Evidence, Layout, evidence, user_text
-from emoreason.model.segment_input import MIN_SPEECH_S, persons_in
+from emoreason.model.segment_input import BEFORE, MIN_SPEECH_S, persons_in, spoken
 from emoreason.perception.cues import cues
 from emoreason.perception.observation import Observation
 from emoreason.perception.segments import Segment
@@ -84,6 +84,17 @@ def segment_of(record: Record, observation: Observation | None) -> Segment:
     if record.span is not None:
         return Segment(record.span.start_s, record.span.end_s)
     return Segment(0.0, observation.source.duration_s if observation is not None else 0.0)
+
+
+def said_in(record: Record, languages: Collection[str]) -> tuple[str, ...]:
+    """`SegmentInput.words` of a record of words alone: the utterance that it is about, after those before it; empty for a record
+    in another language, or one that nobody named."""
+    if record.language not in languages:
+        return ()
+    if record.target_turn is None:
+        return spoken((), [record.transcript or " ".join(turn.text for turn in record.turns)])
+    texts = [turn.text for turn in record.turns[: record.target_turn + 1]]
+    return spoken(texts[-BEFORE - 1 : -1], texts[-1:])
 
 
 def speaks(observation: Observation | None, segment: Segment) -> bool:

@@ -4,6 +4,7 @@ A base is a checkpoint folder itself, or the name of trained weights in the pack
 """
 
 import hashlib
+import json
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from emoreason.errors import ConfigError
 from emoreason.model.config import EmoReasonConfig
 
 WEIGHTS = "model.safetensors"
+SHARDS = f"{WEIGHTS}.index.json"  # Transformers' list of which file holds which tensor, where there are several
 
 
 def checkpoint_folder(name: str | Path) -> Path:
@@ -29,12 +31,25 @@ def named(checkpoint: str | Path) -> dict[str, str]:
     """What a configuration says of its base: the package's name or the whole path, and the sha256 of its weights."""
     folder = checkpoint_folder(checkpoint)
     shipped = folder.parent == config_files.SHIPPED_WEIGHTS
-    return {"path": folder.name if shipped else str(folder.resolve()), "sha256": sha256(folder / WEIGHTS)}
+    return {"path": folder.name if shipped else str(folder.resolve()), "sha256": sha256(folder)}
 
 
 def all_weights(folder: Path, config: EmoReasonConfig) -> dict[str, Tensor]:
     """The weights of a checkpoint over those of its base. Raises ConfigError where the base has gone or is another one."""
-    return base_weights(config) | load_file(folder / WEIGHTS)
+    found = base_weights(config)
+    for file in weight_files(folder):
+        found |= load_file(file)
+    return found
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint's own weights: one, or those of its index. Raises ConfigError where that names another place."""
+    if not (folder / SHARDS).is_file():
+        return [folder / WEIGHTS]
+    names = sorted(set(json.loads((folder / SHARDS).read_text(encoding="utf-8"))["weight_map"].values()))
+    if wrong := [name for name in names if Path(name).name != name or not (folder / name).is_file()]:
+        raise ConfigError(f"{folder / SHARDS}: '{wrong[0]}' is no file beside it")
+    return [folder / name for name in names]
 
 
 def base_weights(config: EmoReasonConfig) -> dict[str, Tensor]:
@@ -46,7 +61,7 @@ def base_weights(config: EmoReasonConfig) -> dict[str, Tensor]:
         folder = checkpoint_folder(name)
     except ConfigError as error:
         raise ConfigError(f"this checkpoint was fine-tuned from '{name}' and needs it: {error}") from error
-    if (found := sha256(folder / WEIGHTS)) != wanted:
+    if (found := sha256(folder)) != wanted:
         raise ConfigError(
             f"this checkpoint was fine-tuned from another version of '{name}' (sha256 {wanted[:12]}, there is {found[:12]} at "
             f"{folder}): put that version there, or fine-tune again"
@@ -63,6 +78,10 @@ def _same(value: Tensor, other: Tensor) -> bool:
     return value.shape == other.shape and torch.equal(value, other.to(value.dtype))
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(folder: Path) -> str:
+    """Of the weights of a checkpoint: of its file, or of the sums of its files."""
+    sums = []
+    for path in weight_files(folder):
+        with path.open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()

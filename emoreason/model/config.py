@@ -11,13 +11,14 @@ from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import CANONICAL, EMOTION_SET, LabelSet
 from emoreason.model.heads import HeadSpec
 
-VOICE_EMOTIONS = tuple(e for e in EMOTIONS if e != "contempt")  # no speech corpus here codes contempt
+VOICE_EMOTIONS = tuple(e for e in EMOTIONS if e != "contempt")  # no corpus of speech or words here codes contempt
 HEADS = (
     HeadSpec("emotion", "face", "distribution", "frame", EMOTIONS),
     HeadSpec("action_units", "face", "multi_label", "frame", tuple(ACTION_UNITS)),
     HeadSpec("voice_emotion", "voice", "single_label", "clip", VOICE_EMOTIONS),
     HeadSpec("sentiment", "words", "single_label", "clip", ("negative", "neutral", "positive")),
 )
+UTTERANCE_HEAD = HeadSpec("words_emotion", "utterance", "single_label", "clip", VOICE_EMOTIONS)
 
 
 @strict
@@ -62,7 +63,9 @@ class EmoReasonConfig(PreTrainedConfig):
     backbone, voice, face: where the language model, the Whisper encoder and a pretrained face trunk come from ({"asset": name} or
     {"path": folder or hub id}; a trunk takes a path only); None = random weights of the configured size, saved whole. lora:
     keyword arguments of peft.LoraConfig, targets by family when not given; None = no adapter. dtype: of a loaded language model
-    (float32 when not given); encoders, connectors and heads stay in float32. heads: HeadSpec fields.
+    (float32 when not given); encoders, connectors and heads stay in float32. heads: HeadSpec fields. words: {"layer": of the
+    language model, whose states of an utterance its head reads, "languages": [codes of those it learnt from]}; None = no such
+    head.
     *_token_ids: filled when the tokenizer is prepared. verdict: fields of
     model.verdict.VerdictSettings. trained: set by training when it saves; an untrained model says so in every report.
     scheme, labels, crosswalk: the set that verdicts choose from, the canonical emotions unless it was fine-tuned on others.
@@ -83,6 +86,7 @@ class EmoReasonConfig(PreTrainedConfig):
     voice: dict[str, Any] | None = None
     face: dict[str, Any] | None = None
     lora: dict[str, Any] | None = None
+    words: dict[str, Any] | None = None
     quantization: str | None = None  # "4bit" or "8bit": bitsandbytes, GPU only
     heads: list[dict[str, Any]] | None = None
     special_token_ids: dict[str, int] | None = None

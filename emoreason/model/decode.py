@@ -65,6 +65,7 @@ class TransformersEngine:
         """Raises ValueError when placeholders and encoder tokens disagree, or a prompt has fewer than two tokens."""
         inputs = {name: _on(value, self.model.device) for name, value in batch.items()}
         seen, heard = self.model.encode(inputs.pop("face", None), inputs.pop("voice", None))
+        utterance = self.model.read(inputs.pop("words", None))
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         if ids.shape[1] < 2:
             raise ValueError(f"a prompt needs at least two tokens, got {ids.shape[1]}")
@@ -76,7 +77,7 @@ class TransformersEngine:
             cache = self.model.backbone.generate(**inputs, generation_config=config).past_key_values
         own = not self.model.config.label_set().canonical  # then a head on the prompt's end votes
         words = self._last_state(ids, mask, cache) if own else None
-        return Prompt(ids, mask, cache, self.model.head_logits(seen, heard, words))
+        return Prompt(ids, mask, cache, self.model.head_logits(seen, heard, words, utterance))
 
     def _last_state(self, ids: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """[B, D] of the prompt's last token, which the cache does not hold."""

@@ -133,7 +133,7 @@ def stated_segment(processor: EmoReasonProcessor, seconds: float = SECONDS) -> S
 def count_flops(model: EmoReasonForConditionalGeneration, batch: dict[str, Any]) -> dict[str, int]:
     """FLOPs (2 per multiply-add) of matrix products and convolutions, encoder by encoder, to read the prompt once."""
     inputs = dict(batch)
-    face, voice = inputs.pop("face"), inputs.pop("voice")
+    face, voice, _ = inputs.pop("face"), inputs.pop("voice"), inputs.pop("words")
     with _countable(model):
         out = {"face": _count(lambda: model.encode(face, None)), "voice": _count(lambda: model.encode(None, voice))}
         with model.soft_tokens(inputs["input_ids"], *model.encode(face, voice)):

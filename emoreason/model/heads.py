@@ -20,7 +20,7 @@ class HeadSpec:
     """What a head answers. `labels` are names, never ids: their order is part of the saved config."""
 
     name: str
-    part: Literal["face", "voice", "words"]
+    part: Literal["face", "voice", "words", "utterance"]
     problem: Problem
     resolution: Resolution
     labels: tuple[str, ...]

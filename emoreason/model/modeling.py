@@ -24,7 +24,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason import assets
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import load_backbone, lora_targets, new_backbone
-from emoreason.model.base import WEIGHTS, all_weights, base_weights, changed
+from emoreason.model.base import SHARDS, WEIGHTS, all_weights, base_weights, changed
 from emoreason.model.config import EmoReasonConfig, FaceConfig
 from emoreason.model.connectors import Connector
 from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder
@@ -33,6 +33,7 @@ from emoreason.model.prompt import FACE, VOICE, Layout
 from emoreason.model.trunks import PretrainedTrunk, SmallTrunk
 from emoreason.model.voice import VoiceBatch, VoiceEncoder, VoiceOutput
 from emoreason.model.whisper import load_whisper_encoder
+from emoreason.model.words import WordsBatch, read_words, words_width
 
 
 @dataclass
@@ -66,6 +67,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         self.face_connector = Connector(face.dim, config.text_width, layout.face)
         self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)
         widths = {"face": face.dim, "voice": self.voice.pooled_width, "words": config.text_width}
+        widths["utterance"] = words_width(config.text_width)
         self.heads = nn.ModuleDict({spec.name: Head(spec, widths[spec.part]) for spec in config.head_specs()})
         table = self.backbone.get_input_embeddings()
         rows = torch.arange(0, len(table.weight), len(table.weight) // 4096 + 1, device=table.weight.device)
@@ -98,6 +100,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         label_weights: Tensor | None = None,  # [B, S] of the loss at each label; all alike when not given
         face: FaceBatch | FaceOutput | None = None,
         voice: VoiceBatch | VoiceOutput | None = None,
+        words: WordsBatch | None = None,
         **backbone_inputs: Any,
     ) -> EmoReasonOutput:
         seen, heard = self.encode(face, voice)
@@ -111,7 +114,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
             loss=None if predicts is None else token_loss(out.logits[0], predicts, label_weights),
             logits=out.logits,
             past_key_values=out.get("past_key_values"),
-            heads=self.head_logits(seen, heard, read),
+            heads=self.head_logits(seen, heard, read, self.read(words)),
         )
 
     def encode(
@@ -121,16 +124,30 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         seen = self.face(face) if isinstance(face, FaceBatch) else face
         return seen, self.voice(voice) if isinstance(voice, VoiceBatch) else voice
 
-    def head_logits(self, face: FaceOutput | None, voice: VoiceOutput | None, words: Tensor | None = None) -> dict[str, Tensor]:
-        """`words` [B, D]: the language model's state at the end of the prompt."""
+    def read(self, words: WordsBatch | None) -> Tensor | None:
+        """[B, 2 D] what the head on utterances reads; None without words, and for a model without such a head."""
+        reads = self.config.words
+        return None if words is None or reads is None else read_words(self.backbone, words, reads["layer"])
+
+    def head_logits(
+        self, face: FaceOutput | None, voice: VoiceOutput | None, words: Tensor | None = None, utterance: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """`words` [B, D]: the language model's state at the end of the prompt; `utterance`: what `read` gave."""
         words = None if words is None else words.to(self.face_connector.length.dtype)  # the backbone may be in half precision
-        features = {"face": face and face.frames, "voice": voice and voice.pooled, "words": words}
+        features = {"face": face and face.frames, "voice": voice and voice.pooled, "words": words, "utterance": utterance}
         live = {name: head for name, head in self.heads.items() if features.get(head.spec.part) is not None}
         return {name: head(features[head.spec.part]) for name, head in live.items()}
 
     @torch.no_grad()
-    def generate(self, input_ids: Tensor, face: FaceBatch | None = None, voice: VoiceBatch | None = None, **options: Any) -> Any:
-        """The backbone's own `generate`; our special tokens are never produced."""
+    def generate(
+        self,
+        input_ids: Tensor,
+        face: FaceBatch | None = None,
+        voice: VoiceBatch | None = None,
+        words: WordsBatch | None = None,
+        **options: Any,
+    ) -> Any:
+        """The backbone's own `generate`; our special tokens are never produced. `words` are for a head, which is not asked."""
         special = sorted(self.config.special_token_ids.values())
         with self.soft_tokens(input_ids, *self.encode(face, voice)):
             return self.backbone.generate(input_ids=input_ids, suppress_tokens=special, **options)
@@ -193,6 +210,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         folder.mkdir(parents=True, exist_ok=True)
         own = {name: value.detach() for name, value in self.state_dict().items() if not self._is_borrowed(name)}
         kept = changed(_without_ties(own), base_weights(self.config))
+        (folder / SHARDS).unlink(missing_ok=True)
         save_file({n: v.contiguous().clone() for n, v in kept.items()}, folder / WEIGHTS, metadata={"format": "pt"})
         self.config.save_pretrained(folder)
 

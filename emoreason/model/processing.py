@@ -22,8 +22,9 @@ from emoreason.model.config import EmoReasonConfig
 from emoreason.model.face import FaceBatch, FaceOutput
 from emoreason.model.modeling import token_layout
 from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
-from emoreason.model.segment_input import SegmentInput, face_arrays, log_mel, persons_in, prosody, scene_pictures
+from emoreason.model.segment_input import SegmentInput, face_arrays, log_mel, persons_in, prosody, scene_pictures, utterances
 from emoreason.model.voice import VoiceBatch, VoiceOutput
+from emoreason.model.words import words_batch
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Cue, Observation
 from emoreason.perception.segments import Segment
@@ -91,6 +92,7 @@ class EmoReasonProcessor:
             mel=log_mel(observation, segment, clip, self.config.voice_config.whisper_config.num_mel_bins),
             prosody=prosody(observation, segment),
             scenes=scene_pictures(observation, segment, clip, scenes, side),
+            words=utterances(observation, segment, (self.config.words or {}).get("languages", ())),
             **face_arrays(people, segment, clip, side, self.config.face_config),
         )
 
@@ -192,7 +194,9 @@ class EmoReasonProcessor:
             del out["labels"]
         if answers is None or emphasis is None:
             del out["label_weights"]
-        return {**out, "face": _faces(inputs) if soft else None, "voice": _voices(inputs) if soft else None, **images}
+        face, voice, words = _faces(inputs), _voices(inputs), words_batch(self.tokenizer, [one.words for one in inputs])
+        parts = {"face": face, "voice": voice, "words": words} if soft else dict.fromkeys(("face", "voice", "words"))
+        return {**out, **parts, **images}
 
     def _encode(self, texts: list[str], pictures: list[list[np.ndarray]]) -> tuple[list[dict[str, list[int]]], dict[str, Tensor]]:
         """Per-token lists of each text, its pictures expanded by the family's own processor, and the batch's picture tensors."""

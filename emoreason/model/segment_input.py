@@ -3,7 +3,7 @@
 Letters: P persons, T frames, S crop side, M mel bins, C vocal cues.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -17,23 +17,25 @@ from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.audio import RATE
 from emoreason.media.clip import Clip, Frame
 from emoreason.model.config import FaceConfig
-from emoreason.model.prompt import Evidence
+from emoreason.model.prompt import Evidence, sanitize
 from emoreason.perception.observation import FOUND, Observation, Person
 from emoreason.perception.people import inside, main_person, people_in
 from emoreason.perception.regions import aligned_crop, crop_matrix
 from emoreason.perception.segments import Segment
 
 MIN_SPEECH_S = 0.5  # less speech than this has no tone of voice
+BEFORE = 2  # utterances that are read before the judged one
 AT_ONCE = 32  # decoded frames held in memory at a time
 WHOLE_PICTURE = FOUND.index("whole_picture")
 
-Modality = Literal["face", "voice", "evidence", "scene"]
+Modality = Literal["face", "voice", "words", "evidence", "scene"]
 
 
 @dataclass(frozen=True)
 class SegmentInput:
     """`turns`: earlier (question, answer) pairs. `question` is trusted template text. P, and the number of scenes, may be 0.
 
+    `words`: what was said, for the head on utterances; those before it, and last the one that is judged.
     `face_tokens` and `voice_tokens` are what frozen encoders made of a segment earlier (`of_tokens`): then they are not run.
 
     Raises ValueError naming the part when shapes do not belong together or a measured value is not finite.
@@ -55,6 +57,7 @@ class SegmentInput:
     prosody: np.ndarray  # float32 [C] in the order of VOICE_CUES, NaN where not measured
     scenes: tuple[np.ndarray, ...] = ()  # uint8 [H, W, 3]
     turns: tuple[tuple[str, str], ...] = ()
+    words: tuple[str, ...] = ()
     face_tokens: np.ndarray | None = None  # float [P, N, D]
     voice_tokens: np.ndarray | None = None  # float [Q, D]
 
@@ -117,6 +120,7 @@ class SegmentInput:
         gone = {
             "face": {name: getattr(self, name)[:0] for name in faces} | {"persons": (), "face_tokens": None},
             "voice": {"mel": None, "prosody": np.full_like(self.prosody, np.nan), "voice_tokens": None},
+            "words": {"words": ()},
             "evidence": {"evidence": ()},
             "scene": {"scenes": ()},
         }
@@ -234,6 +238,30 @@ def prosody(observation: Observation, segment: Segment) -> np.ndarray:
         if shared:
             out[c] = np.average([value for _, value in shared], weights=[weight for weight, _ in shared])
     return out
+
+
+# words
+
+
+def utterances(observation: Observation, segment: Segment, languages: Collection[str]) -> tuple[str, ...]:
+    """What is said in the segment as one plain line, after up to BEFORE utterances that come before it. Empty where nothing is
+    said, or in another language. An utterance belongs to the segment that its middle lies in."""
+    words = observation.words
+    if words is None or words.language not in languages:
+        return ()
+    middles = [(said.start_s + said.end_s) / 2 for said in words.segments]
+    now = [n for n, middle in enumerate(middles) if segment.start_s <= middle < segment.end_s]
+    if not now:
+        return ()
+    texts = [said.text for said in words.segments]
+    return spoken(texts[max(now[0] - BEFORE, 0) : now[0]], [texts[n] for n in now])
+
+
+def spoken(before: Sequence[str], said: Sequence[str]) -> tuple[str, ...]:
+    """Untrusted utterances as plain lines, the judged ones joined and last; empty where those say nothing."""
+    lines = [line for text in before if (line := sanitize(text))]
+    last = sanitize(" ".join(said))
+    return (*lines, last) if last else ()
 
 
 # scene

@@ -6,6 +6,7 @@ Letters: B segments of a batch, P persons, T frames, K labels.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from emoreason.scoring.answer import Answer, parse_answer
 from emoreason.scoring.grammar import parse
 
 LANGUAGE = "language"
+WEIGHTS = {LANGUAGE: 1.0, "emotion": 1.0, "voice_emotion": 0.5, "words_emotion": 0.5}  # before calibration
 SCORING_STEM = f"{ANSWER_OPEN}emotion="
 CONCLUSION = "Taken together this appears as {}."
 _QUOTED = re.compile(r'"[^"]*"')
@@ -33,7 +35,7 @@ class VerdictSettings:
     `least_confidence` no emotion is named; None = as the composer does.
     """
 
-    weights: Mapping[str, float] = field(default_factory=lambda: {LANGUAGE: 1.0, "emotion": 1.0, "voice_emotion": 0.5})
+    weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     temperature: float = 1.0
     log_prior: Sequence[float] | None = None
     most_tokens: int = MOST_TOKENS
@@ -67,29 +69,36 @@ def language_source(scores: Tensor, labels: Sequence[str], settings: VerdictSett
     return Source(labels, evidence, settings.weights.get(LANGUAGE, 0.0))
 
 
+def present_in(batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Part -> [B] which rows of a processor's batch have it: a voice, an utterance."""
+    voice, words = batch.get("voice"), batch.get("words")
+    found = {"voice": voice and voice.mel_mask.any(-1), "utterance": words and words.said.any(-1)}
+    return {part: rows for part, rows in found.items() if rows is not None}
+
+
 def head_sources(
     heads: Mapping[str, Head],
     logits: Mapping[str, Tensor],
     quality: Tensor | None,
-    heard: Tensor | None,
+    present: Mapping[str, Tensor],
     weights: Mapping[str, float],
     label_set: LabelSet = EMOTION_SET,
 ) -> list[Source]:
     """Sources [B, K] of the heads that `weights` names and whose encoder had input, in the words of `label_set`.
 
     logits: [B, P, T, K] per frame, [B, K] per clip. quality [B, P, T] weighs frames, 0 = does not count (masked, or another
-    person's). heard [B]: there is a voice.
+    person's). present: as `present_in` says.
     """
     sources = []
     for name, value in logits.items():
         if not weights.get(name, 0.0):
             continue
         head = heads[name]
-        present = heard if head.spec.part == "voice" else None
+        there = present.get(head.spec.part)
         if head.spec.resolution == "frame":
             counted = quality.flatten(1)  # [B, P*T]
-            value, present = clip_evidence(value.flatten(1, 2), counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
-        source = Source(head.spec.labels, head.log_evidence(value), weights[name], present)
+            value, there = clip_evidence(value.flatten(1, 2), counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
+        source = Source(head.spec.labels, head.log_evidence(value), weights[name], there)
         own = label_set.canonical or name == own_head(label_set.name)
         sources.append(source if own else in_words_of(label_set, source))
     return sources

@@ -117,8 +117,7 @@ def answers(
         prompt = engine.read(batch)
         language = verdict.language_source(verdict.label_scores(engine, prompt, labels.labels), labels.labels, settings)
         seen = None if batch.get("face") is None else batch["face"].frame_mask.float()
-        heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)
-        heads = verdict.head_sources(model.heads, prompt.heads, seen, heard, settings.weights, labels)
+        heads = verdict.head_sources(model.heads, prompt.heads, seen, verdict.present_in(batch), settings.weights, labels)
         out.append(fuse([language, *heads], labels.labels).exp().double().cpu())
         done += len(some)
         if progress is not None:

@@ -17,12 +17,17 @@ from torch import Tensor
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.collator import Conversations, Example
+from emoreason.instructions.collator import Source as Records
+from emoreason.instructions.conversation import said_in, segment_of
+from emoreason.instructions.observe_all import find
+from emoreason.instructions.record import Record
 from emoreason.instructions.tasks import in_words
 from emoreason.labels.emotions import EMOTIONS, canonical
 from emoreason.model import verdict
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.fusion import Source, fuse
 from emoreason.model.prompt import emotion_question
+from emoreason.model.segment_input import utterances
 from emoreason.perception.store import ObservationStore
 from emoreason.scoring.metrics.calibration import brier, ece, risk_coverage
 from emoreason.training.features import batched
@@ -30,6 +35,7 @@ from emoreason.training.mixtures import class_of
 from emoreason.training.parts import load_parts
 from emoreason.training.run import Run
 from emoreason.training.sft import FINAL, Stage
+from emoreason.training.words_stage import take_words
 
 FILE = "calibration.json"
 BATCH = 8
@@ -51,6 +57,7 @@ def calibrate_run(
     *_, name = run.tuning()
     stage = Stage(run, name, out, roots, data, store)
     load_parts(stage.model, out / name / FINAL)
+    take_words(run, out, stage.model)
     chosen = parts or [part for part, spec in stage.spec.mixture.items() if spec.kind != "conflicts"]
     settings, measured = calibrate(votes(stage, chosen, most, progress))
     text = json.dumps({"verdict": settings, "measured": measured}, indent=1)
@@ -117,19 +124,29 @@ def _clips(stage: Stage, part: str, most: int) -> list[tuple[Example, str]]:
     for record, emotion in (known[int(i * step)] for i in range(min(most, len(known)))):
         example = source.make(record, given, np.random.default_rng(stage.run.seed))
         if example is not None:
-            asked = replace(example.inputs, question=in_words(record, emotion_question(EMOTIONS)), turns=())
+            words = _words(stage, record, given)
+            asked = replace(example.inputs, question=in_words(record, emotion_question(EMOTIONS)), turns=(), words=words)
             out.append((replace(example, inputs=asked, answer=""), emotion))
     return out
+
+
+def _words(stage: Stage, record: Record, given: Records) -> tuple[str, ...]:
+    """What is said, as inference would hear or read it."""
+    languages = (stage.model.config.words or {}).get("languages", ())
+    if record.media is None:
+        return said_in(record, languages)
+    observation = find(record, given.roots, stage.store, words=given.words)
+    return utterances(observation, segment_of(record, observation), languages)
 
 
 def _head_votes(stage: Stage, batch: Mapping[str, Any], logits: Mapping[str, Tensor]) -> dict[str, Source]:
     """The voting heads' sources by name, each with weight 1."""
     quality = None if batch.get("face") is None else batch["face"].frame_mask.float()
-    heard = None if batch.get("voice") is None else batch["voice"].mel_mask.any(-1)
+    present = verdict.present_in(batch)
     found = {}
     for name in verdict.VerdictSettings().weights:
         if name in logits:
-            [found[name]] = verdict.head_sources(stage.model.heads, {name: logits[name]}, quality, heard, {name: 1.0})
+            [found[name]] = verdict.head_sources(stage.model.heads, {name: logits[name]}, quality, present, {name: 1.0})
     return found
 
 

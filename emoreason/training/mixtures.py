@@ -46,7 +46,7 @@ def build(
     index = read(folder)
     if index is not None and index["run"] == run.digest():
         return index["parts"]
-    sets = {name: _load(recipe, place, progress) for name, (recipe, place) in places.items()}
+    sets = {name: load_set(recipe, place, progress) for name, (recipe, place) in places.items()}
     recipes = {name: recipe for name, (recipe, _) in places.items()}
     held = {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
     parts, kept, dropped = {}, {}, {}
@@ -138,7 +138,7 @@ def focused(record: Record, before: int) -> Record:
     return record.model_copy(update={"turns": record.turns[first : at + 1], "target_turn": at - first, "causes": []})
 
 
-def _load(recipe: Recipe, place: Path, progress: Progress | None) -> list[Record]:
+def load_set(recipe: Recipe, place: Path, progress: Progress | None) -> list[Record]:
     """All splits: the test split says what must not be trained on."""
     loaded = load(recipe, place, progress, open_media=False)
     if not loaded.report.ok:

@@ -18,10 +18,12 @@ from emoreason.training.own_checks import check_own
 from emoreason.training.page import write_page
 from emoreason.training.perception import check_places, train_face, train_voice
 from emoreason.training.processes import joined, main_first
-from emoreason.training.run import PERCEPTION, Run
+from emoreason.training.run import CODED, Run
 from emoreason.training.samples import Samples
 from emoreason.training.sft import FINAL, MIXTURES, Stage, tune
 from emoreason.training.ship import ship
+from emoreason.training.words_stage import STAGE as WORDS
+from emoreason.training.words_stage import places_of, settings_of, train_words
 
 Progress = Callable[[str, float, float | None], None]
 
@@ -53,10 +55,13 @@ class Pipeline:
         """
         division.is_wanted()
         problems = []
-        if any(name not in PERCEPTION for name in stages):
+        if any(name not in CODED for name in stages):
             problems += _said(lambda: mixtures.locate(self.run, self.roots, self.data))
         for name in stages:
-            if name in PERCEPTION:
+            if name == WORDS:
+                problems += _said(lambda: places_of(settings_of(self.run), self.roots, self.data))
+                continue
+            if name in CODED:
                 problems += _said(lambda name=name: check_places(name, self.roots, self.data))
                 continue
             for earlier in () if dry else self.run.tuning()[name].start:
@@ -69,8 +74,8 @@ class Pipeline:
         return check_own(self.run, self.roots, self.data, open_media=dry) if stages else []
 
     def dry_run(self, name: str) -> DryRun | None:
-        """None for a stage of perception."""
-        if name in PERCEPTION:
+        """None for a stage with code of its own."""
+        if name in CODED:
             return None
         self._mixtures()
         with memory_told(name):
@@ -78,9 +83,12 @@ class Pipeline:
 
     def train(self, name: str, progress: Progress | None = None) -> bool:
         """Whether the stage is finished: SIGTERM stops it with its state saved."""
-        if name in PERCEPTION:
+        if name in CODED:
             if joined().num_processes > 1:
-                raise ConfigError(f"stage '{name}' trains in one process: run it first, without a launcher, by --stage {name}")
+                raise ConfigError(f"stage '{name}' trains in one process: run it without a launcher, by --stage {name}")
+            if name == WORDS:
+                train_words(self.run, self.out, self.roots, self.data, progress)
+                return True
             train = train_face if name == "face" else train_voice
             return train(self.run, self.out, self.roots, self.data, self.store, progress)
         with main_first():

@@ -31,7 +31,7 @@ from emoreason.model.config_file import check_keys, nearest, read_mapping
 from emoreason.training.fit import Schedule
 
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-PERCEPTION = ("face", "voice")  # stages with code, and keys, of their own
+CODED = ("face", "voice", "words")  # stages with code, and keys, of their own
 TASKS = tuple(tasks_for("", ()))
 OWN = "${data}"  # in a run file: the recipe that the caller names
 
@@ -120,8 +120,8 @@ class Run(Strict):
     def _begins(self) -> "Run":
         if (self.model is None) == (self.init_from is None):
             raise ValueError("it takes `model` (new) or `init_from` (a checkpoint folder), one of the two")
-        if self.init_from and (trained := [name for name in self.stages if name in PERCEPTION]):
-            raise ValueError(f"`init_from` brings trained encoders: leave out the stage {trained[0]}")
+        if self.init_from and (trained := [name for name in self.stages if name in CODED]):
+            raise ValueError(f"`init_from` brings trained encoders and heads: leave out the stage {trained[0]}")
         if not self.labels and (asking := [name for name, stage in self.tuning().items() if stage.label]):
             raise ValueError(f"stage {asking[0]} trains the head on own labels: say with `labels` which recipe they are of")
         return self
@@ -155,7 +155,7 @@ def load_run(name_or_path: str | Path, settings: Sequence[str] = (), data: str |
     stages = values.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise ConfigError(f"{path}: 'stages' must be a mapping of stages, each a mapping of its keys")
-    made = {name: stage if name in PERCEPTION else _stage(stage, f"{path}: stages.{name}") for name, stage in stages.items()}
+    made = {name: stage if name in CODED else _stage(stage, f"{path}: stages.{name}") for name, stage in stages.items()}
     try:
         run = Run.model_validate({"name": path.stem, **values, "stages": made})
     except ValidationError as error:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from emoreason.errors import ConfigError
-from emoreason.model.base import WEIGHTS, named
+from emoreason.model.base import SHARDS, WEIGHTS, named
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.training import log
@@ -25,6 +25,8 @@ from emoreason.training.finetune import initial
 from emoreason.training.parts import INDEX, load_parts
 from emoreason.training.run import Run
 from emoreason.training.sft import FINAL
+from emoreason.training.words_stage import STAGE as WORDS
+from emoreason.training.words_stage import give_words, reads_of
 
 MOST_MB = 40.0
 
@@ -58,6 +60,7 @@ def ship(
         size_mb = sum(file.stat().st_size for file in scratch.iterdir()) / 1e6
         if most_mb is not None and size_mb > most_mb:
             raise ConfigError(f"{folder} would be {size_mb:.1f} MB, more than the {most_mb:.0f} MB that the package may carry")
+        (folder / SHARDS).unlink(missing_ok=True)
         for file in sorted(scratch.iterdir(), key=lambda file: file.name == WEIGHTS):  # last: without them it is no checkpoint
             os.replace(file, folder / file.name)
     finally:
@@ -70,6 +73,8 @@ def gather(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> dic
     measured = {}
     for name in run.stages:
         if (out / name / FINAL / INDEX).is_file():
+            if name == WORDS:
+                give_words(model, reads_of(run))
             measured[name] = load_parts(model, out / name / FINAL)["info"]
     if not measured:
         raise ConfigError(f"{out}: no stage of run {run.name} is finished: run `emoreason train {run.name} --out {out}`")

@@ -18,7 +18,9 @@ from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Span
 from emoreason.labels.action_units import ACTION_UNITS
 from emoreason.labels.label_set import LabelSet
+from emoreason.model.config import UTTERANCE_HEAD
 from emoreason.perception.segments import Segment
+from emoreason.training.words_stage import give_words
 
 SMILE = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU06": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
 FROWN = ({"au": {"AU04": [(1.0, 3.0, 9.0, 0.9, "both")], "AU07": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
@@ -109,6 +111,22 @@ def test_a_model_chooses_among_the_labels_of_the_set(toy, tmp_path):
     assert [row.status for row in rows] == ["answered"] * 5
     assert all(set(row.prediction["probabilities"]) == {"joy", "anger", "fear", "neutral"} for row in rows)
     assert all(sum(row.prediction["probabilities"].values()) == pytest.approx(1, abs=1e-3) for row in rows)
+
+
+def test_the_head_on_utterances_has_its_say_about_words(tmp_path):
+    samples, judge = samples_of(write_suite(tmp_path)), make_judge(trained=True)
+    before = run(samples, ModelPredictor(judge), tmp_path / "before", tmp_path)
+    give_words(judge.model, {"layer": 1, "languages": ["en"]})
+    with torch.no_grad():
+        judge.heads["words_emotion"].out.bias[UTTERANCE_HEAD.labels.index("happiness")] = 20.0
+    silent = replace(judge.settings, weights={"language": 1.0})
+    judge.settings = replace(judge.settings, weights={"language": 1.0, "words_emotion": 1.0})
+    after = run(samples, ModelPredictor(judge), tmp_path / "after", tmp_path)
+    assert [row.prediction["label"] for row in after] == ["joy"] * 5, "in the words of the set"
+    judge.settings = silent
+    unheard = run(samples, ModelPredictor(judge), tmp_path / "unheard", tmp_path)
+    for row, other in zip(before, unheard, strict=True):
+        assert row.prediction["probabilities"] == pytest.approx(other.prediction["probabilities"], abs=1e-3)
 
 
 def test_one_by_one_is_as_in_a_batch(toy, tmp_path):

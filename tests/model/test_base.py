@@ -1,8 +1,11 @@
 """A fine-tuned checkpoint holds what it changed and names its base by hash."""
 
+import json
+import shutil
+
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from training_data import make_model
 
 from emoreason.errors import ConfigError
@@ -42,9 +45,35 @@ def test_only_what_was_changed_is_stored_and_all_of_it_loads(folders):
     one, two, three = (EmoReasonForConditionalGeneration.from_pretrained(folders / name) for name in ("one", "two", "three"))
     differs = {name for name, value in three.state_dict().items() if not torch.equal(value, one.state_dict()[name])}
     assert differs == kept["two"] | kept["three"]
-    assert three.config.base["sha256"] == base.sha256(folders / "two" / base.WEIGHTS)
+    assert three.config.base["sha256"] == base.sha256(folders / "two")
     assert two.config.base["path"] == str((folders / "one").resolve()) and one.config.base is None
-    assert load_judge(folders / "three").weights_sha256 == base.sha256(folders / "three" / base.WEIGHTS)
+    assert load_judge(folders / "three").weights_sha256 == base.sha256(folders / "three")
+
+
+def test_weights_may_lie_in_several_files(folders, tmp_path):
+    folder = tmp_path / "two files"
+    shutil.copytree(folders / "one", folder)
+    whole = load_file(folder / base.WEIGHTS)
+    apart = {name: whole.pop(name) for name in list(whole) if name.startswith("heads.")}
+    save_file(whole, folder / base.WEIGHTS)
+    save_file(apart, folder / "heads.safetensors")
+    places = dict.fromkeys(whole, base.WEIGHTS) | dict.fromkeys(apart, "heads.safetensors")
+    index = folder / base.SHARDS
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    one, two = (EmoReasonForConditionalGeneration.from_pretrained(place).state_dict() for place in (folders / "one", folder))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    before = base.sha256(folder)
+    save_file(apart | {name: value + 1 for name, value in apart.items()}, folder / "heads.safetensors")
+    assert base.sha256(folder) != before
+
+    for wrong in ("../one/model.safetensors", "gone.safetensors"):
+        index.write_text(json.dumps({"metadata": {}, "weight_map": places | {"x": wrong}}))
+        with pytest.raises(ConfigError, match="is no file beside it"):
+            EmoReasonForConditionalGeneration.from_pretrained(folder)
+
+    model = EmoReasonForConditionalGeneration.from_pretrained(folders / "one")
+    model.save_pretrained(folder)
+    assert not index.exists(), "what is saved over it is whole"
 
 
 def test_an_export_needs_no_base(folders, tmp_path):

@@ -233,14 +233,14 @@ def test_only_frames_that_count_vote(llama):
     quality[0, 1] = torch.tensor([1.0, 1.0, 0.0])
     heard = torch.tensor([False, True])
     weights = VerdictSettings().weights
-    face, voice = head_sources(model.heads, logits, quality, heard, weights)
+    face, voice = head_sources(model.heads, logits, quality, {"voice": heard}, weights)
     torch.testing.assert_close(face.log_evidence[0], model.heads["emotion"].log_evidence(logits["emotion"][0, 1, :2].mean(0)))
     assert face.present.tolist() == [True, False] and voice.present.tolist() == [False, True]
     other = {**logits, "emotion": logits["emotion"].clone()}
     other["emotion"][0, 0] = torch.nan  # the other person, and masked frames, may hold anything
-    again = head_sources(model.heads, other, quality, heard, weights)
+    again = head_sources(model.heads, other, quality, {"voice": heard}, weights)
     torch.testing.assert_close(fuse(again, EMOTIONS), fuse([face, voice], EMOTIONS))
-    assert head_sources(model.heads, logits, quality, heard, {LANGUAGE: 1.0}) == []
+    assert head_sources(model.heads, logits, quality, {"voice": heard}, {LANGUAGE: 1.0}) == []
 
 
 def test_unfinished_sentences_are_dropped():

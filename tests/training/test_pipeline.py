@@ -163,6 +163,7 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert set(read_index(out / "voice" / "final")["parts"]) == {"voice", "heads.voice_emotion"}
     assert set(read_index(out / "multitask" / "final")["parts"]) == {"connectors", "tokens", "language", "heads"}
     assert set(read_index(out / "reason" / "final")["parts"]) == {"language"}
+    assert set(read_index(out / "words" / "final")["parts"]) == {"heads.words_emotion"}
     aligned, tuned = (load_file(out / name / "final" / "connectors.safetensors") for name in ("align", "multitask"))
     assert any(not torch.equal(aligned[name], tuned[name]) for name in aligned)
     page = (out / "multitask" / "page.html").read_text()
@@ -173,7 +174,7 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     settings, chosen = calibrate_run(load_run(run), out, {}, str(folder / "data"), data_store(folder / "store"), most=4)
     assert settings["temperature"] > 0 and set(settings["weights"]) == {"language", "emotion"} and 0 < chosen["coverage"] <= 1
     measured = ship(load_run(run), out, shipped, settings)
-    assert set(measured) == {"face", "voice", "align", "multitask", "reason"}
+    assert set(measured) == {"face", "voice", "align", "multitask", "reason", "words"}
     model = EmoReasonForConditionalGeneration.from_pretrained(shipped)
     assert model.config.trained and model.config.verdict == settings
     last = load_file(out / "reason" / "final" / "language.safetensors")
@@ -182,6 +183,9 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     seen = load_file(out / "face" / "final" / "face.trunk.safetensors")
     name = next(name for name, value in seen.items() if value.dim() > 1)
     torch.testing.assert_close(model.state_dict()[name], seen[name].half().float())
+    heard = load_file(out / "words" / "final" / "heads.words_emotion.safetensors")["heads.words_emotion.out.weight"]
+    torch.testing.assert_close(model.heads["words_emotion"].out.weight, heard.half().float())
+    assert model.config.words == {"layer": 1, "languages": ["en"]}
     card = (shipped / "README.md").read_text()
     assert "FER2013 competition terms" in card and "| multitask | multitask.loss |" in card and "prohibited" in card
     assert "hours in all" in card and "## Results" not in card

@@ -6,7 +6,7 @@ from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.recipe import load_recipe
 from emoreason.model.stages import load_stage
-from emoreason.training.run import OWN, PERCEPTION, is_run, load_run
+from emoreason.training.run import CODED, OWN, is_run, load_run
 
 GOOD = """
 model: tiny
@@ -41,7 +41,7 @@ def test_settings_are_put_over_the_file(tmp_path):
     (tmp_path / "run.yaml").write_text(GOOD)
     run = load_run(tmp_path / "run.yaml", ["stages.align.schedule.steps=9", "seed=3", "stages.align.mixture.faces.limit=4"])
     assert run.stages["align"].plan(run.seed).steps == 9 and run.stages["align"].plan(run.seed).seed == 3
-    assert run.stages["align"].mixture["faces"].limit == 4 and run.stages["face"] == {} and "face" in PERCEPTION
+    assert run.stages["align"].mixture["faces"].limit == 4 and run.stages["face"] == {} and "face" in CODED
 
 
 @pytest.mark.parametrize(

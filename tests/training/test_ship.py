@@ -39,7 +39,7 @@ def test_the_last_stage_that_trained_a_part_wins(folder, tmp_path):
     finish(model, tmp_path, "align", ["connectors"], 1, {"align": {"loss": 2.5}})
     finish(model, tmp_path, "multitask", ["connectors", "language", "heads"], 2, {"multitask": {"loss": 1.25}})
     wanted = {name: value.clone() for name, value in model.state_dict().items() if "connector" in name or "lora_" in name}
-    assert unfinished(run, tmp_path) == ["face", "voice", "reason"]
+    assert unfinished(run, tmp_path) == ["face", "voice", "reason", "words"]
 
     target = tmp_path / "weights"
     assert set(ship(run, tmp_path, target, {"temperature": 1.5})) == {"align", "multitask"}
@@ -56,7 +56,7 @@ def test_the_last_stage_that_trained_a_part_wins(folder, tmp_path):
 
     card = (target / "README.md").read_text()
     assert "FER2013 competition terms" in card and "CC BY-NC-SA 4.0" in card and "prohibited" in card
-    assert "| multitask | multitask.loss | 1.250 |" in card and "**Not finished**: face, voice, reason" in card
+    assert "| multitask | multitask.loss | 1.250 |" in card and "**Not finished**: face, voice, reason, words" in card
 
 
 def test_nothing_finished_and_too_large_are_refused(folder, tmp_path):

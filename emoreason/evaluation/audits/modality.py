@@ -141,9 +141,10 @@ def _without(part: str) -> Inputs:
     return lambda own, other, rng: own.without(part) if has[part](own) else None
 
 
-def _without_quotes(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+def _nothing_said(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
+    """Neither quoted nor read."""
     kept = tuple(line for line in own.evidence if line.cue.modality != "words")
-    return replace(own, evidence=kept) if len(kept) < len(own.evidence) else None
+    return replace(own, evidence=kept, words=()) if own.words or len(kept) < len(own.evidence) else None
 
 
 def _without_geometry(own: SegmentInput, other: SegmentInput | None, rng: Random) -> SegmentInput | None:
@@ -210,7 +211,7 @@ INPUTS: dict[Condition, Inputs] = {
     Condition("voice_drop", "no voice", "voice"): _without("voice"),
     Condition("voice_shuffle", "syllables out of order", "voice"): _sound_mixed,
     Condition("voice_swap", "another clip's voice", "voice"): _voice_of,
-    Condition("words_drop", "no quoted words", "words"): _without_quotes,
+    Condition("words_drop", "no words", "words"): _nothing_said,
     Condition("evidence_drop", "no evidence lines", "evidence lines"): _without("evidence"),
     Condition("evidence_shuffle", "lines out of order", "evidence lines"): _lines_mixed,
     Condition("evidence_swap", "another clip's lines", "evidence lines"): _lines_of,

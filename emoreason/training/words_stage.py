@@ -1,0 +1,230 @@
+"""The stage words: a head on what the tuned language model makes of an utterance, halfway up. The model stays as it is, so this
+comes after the stages that change it.
+
+Letters: N utterances, F features, K emotions.
+
+A linear head on frozen states has one best fit, so it is found by a full-batch solver instead of steps; only how strongly its
+weights are held back is chosen, on validation. What takes time is reading the utterances, which is kept in shards.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.conversation import said_in
+from emoreason.instructions.leaks import passages, without_texts_of
+from emoreason.instructions.recipe import load_recipe
+from emoreason.instructions.record import Record
+from emoreason.labels.emotions import canonical
+from emoreason.model.config import UTTERANCE_HEAD
+from emoreason.model.config_file import check_keys
+from emoreason.model.export import merged
+from emoreason.model.heads import Head
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.words import read_words, words_batch, words_width
+from emoreason.scoring.metrics.classification import confusion, uar, weighted_f1
+from emoreason.training.checkpoint import save_file_whole
+from emoreason.training.features import batched
+from emoreason.training.finetune import initial
+from emoreason.training.mixtures import class_of, load_set
+from emoreason.training.parts import INDEX, load_parts, save_parts
+from emoreason.training.perception import FINAL, places
+from emoreason.training.run import Run
+
+STAGE = "words"
+KEYS = ("data", "apart", "layer", "languages", "limit", "validation")
+OPTIONAL = ("limit", "validation")
+PARTS = (f"heads.{UTTERANCE_HEAD.name}",)
+LABELS = UTTERANCE_HEAD.labels
+DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the squared weights, beside the mean cross-entropy
+SHARD, BATCH = 1024, 32
+Progress = Callable[[str, float, float | None], None]
+
+
+def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None, progress: Progress | None = None) -> None:
+    """OUT/words/final: the head. Keys of the stage: `data`, the sets to learn from; `apart`, further ones whose test splits are
+    kept out of these; `layer` and `languages`, as `EmoReasonConfig.words`; `limit` and `validation`, utterances of each set at
+    most to learn from and to choose by.
+
+    Raises ConfigError for unknown keys and for data sets that are not there.
+    """
+    asked, (model, processor) = settings_of(run), initial(run)
+    for name in list(run.stages)[: list(run.stages).index(STAGE)]:
+        load_parts(model, out / name / FINAL)
+    give_words(model, reads_of(run))
+    sets = {name: load_set(load_recipe(name), place, progress) for name, place in places_of(asked, roots, data).items()}
+    tested = {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
+    backbone = merged(model.backbone).eval()
+    source, found = backbone_hash(backbone), {}
+    for split, most in (("train", asked.get("limit")), ("valid", asked.get("validation"))):
+        for name in asked["data"]:
+            told = utterances_of(sets[name], split, tested, asked["languages"], most, run.seed)
+            reading = Reading(backbone, processor.tokenizer, asked["layer"], source)
+            features = read_all(reading, told.lines, out / STAGE / "features", progress)
+            found[split, name] = features, torch.from_numpy(told.emotion)
+    features, emotion = (torch.cat(parts) for parts in zip(*(found["train", name] for name in asked["data"]), strict=True))
+    head, measured = choose_head((features, emotion), {name: found["valid", name] for name in asked["data"]})
+    model.heads[UTTERANCE_HEAD.name].load_state_dict(head.state_dict())
+    save_parts(model, PARTS, out / STAGE / FINAL, info={STAGE: {key: round(value, 4) for key, value in measured.items()}})
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """The keys of the stage, checked. Raises ConfigError."""
+    given = {"apart": [], **run.stages[STAGE]}
+    check_keys(given, KEYS, f"run {run.name}", f"stages.{STAGE}")
+    if missing := [key for key in KEYS if key not in given and key not in OPTIONAL]:
+        raise ConfigError(f"run {run.name}: stages.{STAGE}.{missing[0]} is missing")
+    return given
+
+
+def reads_of(run: Run) -> dict[str, Any]:
+    """As `EmoReasonConfig.words`."""
+    return {key: settings_of(run)[key] for key in ("layer", "languages")}
+
+
+def places_of(asked: Mapping[str, Any], roots: Mapping[str, Path], data: str | None) -> dict[str, Path]:
+    """Where the sets of the stage lie. Raises ConfigError naming every one that is not there."""
+    return places([*asked["data"], *asked["apart"]], roots, data)
+
+
+def give_words(model: EmoReasonForConditionalGeneration, reads: Mapping[str, Any]) -> None:
+    """From now on the model reads utterances, by a new head unless it has one already. reads: as `EmoReasonConfig.words`."""
+    model.config.words = dict(reads)
+    if UTTERANCE_HEAD.name not in model.heads:
+        head = Head(UTTERANCE_HEAD, words_width(model.config.text_width)).train(model.training)
+        model.heads[UTTERANCE_HEAD.name] = head.to(model.face_connector.length.device)
+        model.config.heads = [*model.config.heads, UTTERANCE_HEAD.to_dict()]
+
+
+def take_words(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> None:
+    """The head of OUT/words/final into the model, where the run has that stage and it is finished."""
+    if STAGE in run.stages and (out / STAGE / FINAL / INDEX).is_file():
+        give_words(model, reads_of(run))
+        load_parts(model, out / STAGE / FINAL)
+
+
+def backbone_hash(backbone: PreTrainedModel) -> str:
+    """sha256 of the weights that utterances are read by."""
+    total = hashlib.sha256()
+    for name, value in sorted(backbone.state_dict().items()):
+        total.update(name.encode())
+        total.update(value.float().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """Of one data set and split. lines: as `SegmentInput.words`; emotion: int [N], places in LABELS."""
+
+    lines: Sequence[tuple[str, ...]]
+    emotion: np.ndarray
+
+
+def utterances_of(
+    records: Sequence[Record],
+    split: str,
+    tested: Collection[str],
+    languages: Collection[str],
+    limit: int | None = None,
+    seed: int = 0,
+) -> Utterances:
+    """Those of training or validation whose emotion the head knows and whose words are not among `tested` (`leaks.passages`)."""
+    kept, _ = without_texts_of([record for record in records if record.split == split], tested)
+    rows = [(said_in(record, languages), canonical(class_of(record) or "")) for record in kept]
+    rows = [(lines, emotion) for lines, emotion in rows if lines and emotion in LABELS]
+    if limit is not None and limit < len(rows):
+        rows = [rows[n] for n in sorted(np.random.default_rng(seed).permutation(len(rows))[:limit])]
+    if not rows:
+        raise ConfigError(f"no {split} utterance in {' or '.join(languages)} shows one of {', '.join(LABELS)}")
+    return Utterances([lines for lines, _ in rows], np.array([LABELS.index(emotion) for _, emotion in rows], np.int64))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who reads, and up to where. source: hash of the weights."""
+
+    backbone: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    layer: int
+    source: str
+
+    def __call__(self, lines: Sequence[tuple[str, ...]]) -> Tensor:
+        """float32 [N, F]; utterances of like length are read together."""
+        order = sorted(range(len(lines)), key=lambda n: sum(map(len, lines[n])))
+        batches = (words_batch(self.tokenizer, [lines[n] for n in some]) for some in batched(order, BATCH))
+        return torch.cat([read_words(self.backbone, batch, self.layer) for batch in batches])[torch.tensor(order).argsort()]
+
+
+def read_all(reading: Reading, lines: Sequence[tuple[str, ...]], folder: Path, progress: Progress | None = None) -> Tensor:
+    """float32 [N, F]. Shards are kept in `folder`, named by what was read and by whom; those that are there stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    out, done = [], 0
+    for shard in batched(lines, SHARD):
+        file = folder / f"{hashlib.sha256(repr((reading.source, reading.layer, shard)).encode()).hexdigest()[:24]}.safetensors"
+        if not file.is_file():
+            save_file_whole({"features": reading(shard).half()}, file)
+        out.append(load_file(file)["features"].float())
+        done += len(shard)
+        if progress is not None:
+            progress("utterances read", done, len(lines))
+    return torch.cat(out)
+
+
+def fit_head(features: Tensor, emotion: Tensor, decay: float) -> Head:
+    """features [N, F], emotion [N] -> multinomial logistic regression on standardised features. The head carries its prior, in
+    which an emotion without an example counts as one in a thousand."""
+    head = Head(UTTERANCE_HEAD, features.shape[1], dropout=0.0)
+    head.set_prior((torch.bincount(emotion, minlength=len(LABELS)) / len(emotion)).clamp_min(1e-3))
+    plain = F.layer_norm(features, features.shape[1:])
+    spread = plain.std(0).clamp_min(1e-4)
+    with torch.no_grad():  # the head's own norm does the standardising
+        head.norm.weight.copy_(1 / spread)
+        head.norm.bias.copy_(-plain.mean(0) / spread)
+        torch.nn.init.zeros_(head.out.weight)
+        head.out.bias.copy_(head.log_prior)
+        scaled = head.norm(features)
+    search = torch.optim.LBFGS(head.out.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        value = F.cross_entropy(head.out(scaled), emotion) + 0.5 * decay * head.out.weight.square().sum()
+        value.backward()
+        return value
+
+    search.step(loss)
+    return head.eval().requires_grad_(False)
+
+
+def choose_head(train: tuple[Tensor, Tensor], valid: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[Head, dict[str, float]]:
+    """The decay with the least cross-entropy on validation, all its sets counting alike; and what it measured there."""
+    heads = {decay: fit_head(*train, decay) for decay in DECAYS}
+    losses = {decay: _mean(F.cross_entropy(head(x), y) for x, y in valid.values()) for decay, head in heads.items()}
+    best = min(losses, key=losses.__getitem__)
+    return heads[best], {"decay": best, "loss": losses[best], **figures(heads[best], valid)}
+
+
+@torch.no_grad()
+def figures(head: Head, sets: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """weighted_f1_SET: emotions expected as often as in training; uar_even_SET: expected equally often, as in a verdict."""
+    found = {}
+    for name, (features, emotion) in sets.items():
+        logits = head(features)
+        said, even = logits.argmax(1).numpy(), head.log_evidence(logits).argmax(1).numpy()
+        found[f"weighted_f1_{name}"] = float(weighted_f1(confusion(emotion.numpy(), said, len(LABELS))))
+        found[f"uar_{name}"] = float(uar(confusion(emotion.numpy(), said, len(LABELS))))
+        found[f"uar_even_{name}"] = float(uar(confusion(emotion.numpy(), even, len(LABELS))))
+    return found
+
+
+def _mean(values: Iterable[Tensor]) -> float:
+    return float(torch.stack(list(values)).mean())

@@ -1,0 +1,110 @@
+"""The head on utterances: what it learns from, the one best fit, and its way into a checkpoint."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.leaks import passages
+from emoreason.instructions.record import ClosedLabel, Record, Turn
+from emoreason.training.run import load_run
+from emoreason.training.words_stage import (
+    LABELS,
+    Reading,
+    choose_head,
+    figures,
+    fit_head,
+    read_all,
+    settings_of,
+    utterances_of,
+)
+
+DIALOGUE = [Turn(text=text) for text in ("one", "two", "three", "this is the one that is meant", "later")]
+
+
+def record(name, label="joy", split="train", **given):
+    kept = {"transcript": f"this is what {name} has to say", "language": "en"} | given
+    labels = [ClosedLabel(scheme="talk", value=label)]
+    return Record(id=name, dataset="talk", split=split, group=name, licence="x", labels=labels, **kept)
+
+
+def test_only_known_emotions_of_untested_words_in_its_language_are_learnt():
+    tested = record("tested", split="test")
+    records = [
+        tested, record("a"), record("b", "contempt"), record("c", "tired"), record("d", language="pl"),
+        record("e", split="valid"), record("f", transcript="This is what TESTED has to say!"), record("g", language=None),
+        record("h", "anger", transcript=None, turns=DIALOGUE, target_turn=3),
+    ]  # fmt: skip
+    told = utterances_of(records, "train", passages(tested), ["en"])
+    assert told.lines == [("this is what a has to say",), ("two", "three", "this is the one that is meant")]
+    assert [LABELS[n] for n in told.emotion] == ["happiness", "anger"]
+    assert utterances_of(records, "valid", passages(tested), ["en"]).lines == [("this is what e has to say",)]
+    with pytest.raises(ConfigError, match="no valid utterance in pl shows one of anger"):
+        utterances_of(records, "valid", passages(tested), ["pl"])
+
+
+def test_a_limit_takes_the_same_ones_again():
+    records = [record(f"r{n}") for n in range(30)]
+    first, again = (utterances_of(records, "train", (), ["en"], limit=7, seed=3) for _ in range(2))
+    assert first.lines == again.lines and len(first.lines) == len(set(first.lines)) == 7
+    assert utterances_of(records, "train", (), ["en"], limit=7, seed=4).lines != first.lines
+
+
+@pytest.fixture(scope="module")
+def separable():
+    """Features whose direction tells the emotion, the first one four times as frequent, and one emotion that never occurs."""
+    rng = torch.Generator().manual_seed(0)
+    emotion = torch.randint(0, len(LABELS) - 1, (400,), generator=rng)
+    emotion[::2] = 0
+    centres = torch.randn(len(LABELS), 24, generator=rng)
+    return centres[emotion] * 2 + torch.randn(400, 24, generator=rng), emotion
+
+
+def test_the_fit_is_the_best_one(separable):
+    features, emotion = separable
+    head = fit_head(features, emotion, decay=0.1)
+    head.requires_grad_(True)
+    loss = F.cross_entropy(head(features), emotion) + 0.05 * head.out.weight.square().sum()
+    loss.backward()
+    assert head.out.weight.grad.abs().max() < 1e-3 and head.out.bias.grad.abs().max() < 1e-3
+    standard = head.norm(features)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(24), atol=1e-4, rtol=0)
+    torch.testing.assert_close(standard.std(0), torch.ones(24), atol=1e-3, rtol=0)
+    shares = torch.bincount(emotion, minlength=len(LABELS)).clamp_min(0.4)
+    torch.testing.assert_close(head.log_prior.exp(), shares / shares.sum(), atol=1e-3, rtol=0)
+
+
+def test_the_decay_is_chosen_on_validation(separable):
+    features, emotion = separable
+    train, near = (features[:200], emotion[:200]), {"near": (features[200:], emotion[200:])}
+    head, measured = choose_head(train, near)
+    assert measured["uar_near"] > 0.7 and measured["uar_near"] == figures(head, near)["uar_near"]
+    noise = {"noise": (torch.randn(200, 24, generator=torch.Generator().manual_seed(1)), emotion[200:])}
+    assert choose_head(train, noise)[1]["decay"] > measured["decay"]
+
+
+def test_what_was_read_is_not_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("emoreason.training.words_stage.SHARD", 2)
+    read = []
+
+    class Reader(Reading):
+        def __call__(self, lines):
+            read.append(lines)
+            return torch.tensor([[float(len(line[-1]))] for line in lines])
+
+    lines = [("a",), ("bb",), ("ccc",)]
+    told = read_all(Reader(None, None, 1, "x"), lines, tmp_path)
+    assert told.tolist() == [[1.0], [2.0], [3.0]] and len(read) == 2
+    assert read_all(Reader(None, None, 1, "x"), lines, tmp_path).equal(told) and len(read) == 2
+    read_all(Reader(None, None, 1, "other weights"), lines, tmp_path)
+    read_all(Reader(None, None, 2, "x"), lines, tmp_path)
+    assert len(read) == 6
+
+
+def test_unknown_and_missing_keys_are_named(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("model: tiny\nstages:\n  words: {data: [meld], layer: 2, languages: [en], apert: [ecf]}\n")
+    with pytest.raises(ConfigError, match="stages.words.*apert.*apart"):
+        settings_of(load_run(file))
+    with pytest.raises(ConfigError, match=r"stages.words.layer is missing"):
+        settings_of(load_run("tiny-smoke", ["stages.words={data: [meld], languages: [en]}"]))
