@@ -58,4 +58,5 @@ def read_words(backbone: PreTrainedModel, words: WordsBatch, layer: int) -> Tens
 
 
 def words_width(text_width: int) -> int:
+    """Of what `read_words` gives."""
     return 2 * text_width

@@ -8,7 +8,7 @@ Letters: P persons, N tokens of a person, Q tokens of a voice, D width.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -99,10 +99,15 @@ def encoder_hash(model: EmoReasonForConditionalGeneration, kind: str) -> str:
     config = model.config.face_config if kind == "face" else model.config.voice_config
     total.update(json.dumps(json.loads(config.to_json_string(use_diff=False)), sort_keys=True).encode())
     for part in ("face.trunk", "face") if kind == "face" else ("voice.encoder", "voice"):
-        for name, value in sorted(part_state(model, part).items()):
-            total.update(name.encode())
-            total.update(value.float().cpu().contiguous().numpy().tobytes())
+        add_weights(total, part_state(model, part))
     return total.hexdigest()
+
+
+def add_weights(total: "hashlib._Hash", state: Mapping[str, torch.Tensor]) -> None:
+    """Names and values, in the order of the names."""
+    for name, value in sorted(state.items()):
+        total.update(name.encode())
+        total.update(value.float().cpu().contiguous().numpy().tobytes())
 
 
 def batched(items: Iterable, size: int) -> Iterator[tuple]:

@@ -48,7 +48,7 @@ def build(
         return index["parts"]
     sets = {name: load_set(recipe, place, progress) for name, (recipe, place) in places.items()}
     recipes = {name: recipe for name, (recipe, _) in places.items()}
-    held = {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
+    held = tested_passages(sets)
     parts, kept, dropped = {}, {}, {}
     for name, records in sets.items():
         kept[name], told = without_texts_of([record for record in records if record.split in SPLITS], held)
@@ -136,6 +136,11 @@ def focused(record: Record, before: int) -> Record:
         return record
     first = max(at - before, 0)
     return record.model_copy(update={"turns": record.turns[first : at + 1], "target_turn": at - first, "causes": []})
+
+
+def tested_passages(sets: Mapping[str, Sequence[Record]]) -> set[str]:
+    """What is said in the test split of any of the sets (`leaks.passages`)."""
+    return {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
 
 
 def load_set(recipe: Recipe, place: Path, progress: Progress | None) -> list[Record]:

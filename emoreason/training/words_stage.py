@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.conversation import said_in
-from emoreason.instructions.leaks import passages, without_texts_of
+from emoreason.instructions.leaks import without_texts_of
 from emoreason.instructions.recipe import load_recipe
 from emoreason.instructions.record import Record
 from emoreason.labels.emotions import canonical
@@ -34,9 +34,9 @@ from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.words import read_words, words_batch, words_width
 from emoreason.scoring.metrics.classification import confusion, uar, weighted_f1
 from emoreason.training.checkpoint import save_file_whole
-from emoreason.training.features import batched
+from emoreason.training.features import add_weights, batched
 from emoreason.training.finetune import initial
-from emoreason.training.mixtures import class_of, load_set
+from emoreason.training.mixtures import class_of, load_set, tested_passages
 from emoreason.training.parts import INDEX, load_parts, save_parts
 from emoreason.training.perception import FINAL, places
 from emoreason.training.run import Run
@@ -63,7 +63,7 @@ def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None
         load_parts(model, out / name / FINAL)
     give_words(model, reads_of(run))
     sets = {name: load_set(load_recipe(name), place, progress) for name, place in places_of(asked, roots, data).items()}
-    tested = {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
+    tested = tested_passages(sets)
     backbone = merged(model.backbone).eval()
     source, found = backbone_hash(backbone), {}
     for split, most in (("train", asked.get("limit")), ("valid", asked.get("validation"))):
@@ -84,6 +84,9 @@ def settings_of(run: Run) -> dict[str, Any]:
     check_keys(given, KEYS, f"run {run.name}", f"stages.{STAGE}")
     if missing := [key for key in KEYS if key not in given and key not in OPTIONAL]:
         raise ConfigError(f"run {run.name}: stages.{STAGE}.{missing[0]} is missing")
+    for key in ("data", "apart", "languages"):
+        if not isinstance(given[key], list):
+            raise ConfigError(f"run {run.name}: stages.{STAGE}.{key} must be a list, got {given[key]!r}")
     return given
 
 
@@ -98,7 +101,13 @@ def places_of(asked: Mapping[str, Any], roots: Mapping[str, Path], data: str | N
 
 
 def give_words(model: EmoReasonForConditionalGeneration, reads: Mapping[str, Any]) -> None:
-    """From now on the model reads utterances, by a new head unless it has one already. reads: as `EmoReasonConfig.words`."""
+    """From now on the model reads utterances, by a new head unless it has one already. reads: as `EmoReasonConfig.words`.
+
+    Raises ConfigError for a layer that the language model does not have.
+    """
+    layers = model.config.language_config.get_text_config().num_hidden_layers
+    if not 1 <= reads["layer"] <= layers:
+        raise ConfigError(f"words: layer {reads['layer']} is none of the language model's 1 to {layers}")
     model.config.words = dict(reads)
     if UTTERANCE_HEAD.name not in model.heads:
         head = Head(UTTERANCE_HEAD, words_width(model.config.text_width)).train(model.training)
@@ -116,9 +125,7 @@ def take_words(run: Run, out: Path, model: EmoReasonForConditionalGeneration) ->
 def backbone_hash(backbone: PreTrainedModel) -> str:
     """sha256 of the weights that utterances are read by."""
     total = hashlib.sha256()
-    for name, value in sorted(backbone.state_dict().items()):
-        total.update(name.encode())
-        total.update(value.float().cpu().contiguous().numpy().tobytes())
+    add_weights(total, backbone.state_dict())
     return total.hexdigest()
 
 

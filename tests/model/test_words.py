@@ -8,6 +8,7 @@ from model.families import FAMILIES, toy
 from model.samples import segment
 from observations import make_observation
 
+from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.fusion import fuse
@@ -86,6 +87,14 @@ def test_words_are_not_read_for_training_text_or_by_a_model_without_the_head():
     assert "words_emotion" not in model(**processor(said)).heads
     assert processor(said, soft=False)["words"] is None
     assert processor([said[0].without("words")])["words"] is None
+
+
+def test_a_layer_that_is_not_there_is_refused():
+    _, model = toy(FAMILIES["llama"])
+    for layer in (0, 3):
+        with pytest.raises(ConfigError, match=f"layer {layer} is none of the language model's 1 to 2"):
+            give_words(model, {"layer": layer, "languages": ["en"]})
+    assert model.config.words is None
 
 
 def test_a_segment_has_the_utterances_of_its_seconds_after_those_before():

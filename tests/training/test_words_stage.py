@@ -106,5 +106,7 @@ def test_unknown_and_missing_keys_are_named(tmp_path):
     file.write_text("model: tiny\nstages:\n  words: {data: [meld], layer: 2, languages: [en], apert: [ecf]}\n")
     with pytest.raises(ConfigError, match="stages.words.*apert.*apart"):
         settings_of(load_run(file))
+    with pytest.raises(ConfigError, match="stages.words.data must be a list, got 'meld'"):
+        settings_of(load_run("tiny-smoke", ["stages.words.data=meld"]))
     with pytest.raises(ConfigError, match=r"stages.words.layer is missing"):
         settings_of(load_run("tiny-smoke", ["stages.words={data: [meld], languages: [en]}"]))
