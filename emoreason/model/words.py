@@ -38,8 +38,12 @@ def words_batch(tokenizer: PreTrainedTokenizerBase, utterances: Sequence[Sequenc
 
 
 def _cut(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> tuple[list[int], list[int]]:
-    """The last tokens of what was said before, and of the utterance."""
-    before, said = "".join(f"{line}\n" for line in lines[:-1]), "".join(lines[-1:])
+    """The last tokens of what was said before, and of the utterance. Something always comes before: a language model makes its
+    first token the sink of its attention (Xiao et al. 2024, arXiv:2309.17453), whose state, a hundred times as long as any other,
+    would be all that is left of a mean."""
+    before, said = "".join(f"\n{line}" for line in lines[:-1]) + "\n", "".join(lines[-1:])
+    if not said:
+        return [], []
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in (before, said)]
     return ids[0][-MOST_BEFORE:], ids[1][-MOST_SAID:]
 

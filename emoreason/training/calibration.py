@@ -35,7 +35,7 @@ from emoreason.training.mixtures import class_of
 from emoreason.training.parts import load_parts
 from emoreason.training.run import Run
 from emoreason.training.sft import FINAL, Stage
-from emoreason.training.words_stage import take_words
+from emoreason.training.words_stage import set_weights, take_words
 
 FILE = "calibration.json"
 BATCH = 8
@@ -59,7 +59,7 @@ def calibrate_run(
     load_parts(stage.model, out / name / FINAL)
     take_words(run, out, stage.model)
     chosen = parts or [part for part, spec in stage.spec.mixture.items() if spec.kind != "conflicts"]
-    settings, measured = calibrate(votes(stage, chosen, most, progress))
+    settings, measured = calibrate(votes(stage, chosen, most, progress), set_weights(run))
     text = json.dumps({"verdict": settings, "measured": measured}, indent=1)
     (out / FILE).write_text(text, encoding="utf-8")
     return settings, measured
@@ -158,26 +158,28 @@ def _joined(sources: Sequence[Source | None], counts: Sequence[int]) -> Source:
     return Source(labels, torch.cat(evidence), 1.0, torch.cat(present))
 
 
-def calibrate(told: Votes) -> tuple[dict[str, Any], dict[str, float]]:
+def calibrate(told: Votes, given: Mapping[str, float] | None = None) -> tuple[dict[str, Any], dict[str, float]]:
     """(fields of VerdictSettings, what was measured): least cross-entropy with parts and emotions balanced, then the threshold.
 
-    One temperature and one weight a source, all positive (their logarithms are what is searched).
+    One temperature and one weight a source, all positive (their logarithms are what is searched); `given` weights stay.
     """
+    given = given or {}
     names = [verdict.LANGUAGE, *told.heads]
-    free = torch.zeros(1 + len(names), requires_grad=True)  # log temperature, log weights
+    searched = [name for name in names if name not in given]
+    free = torch.zeros(1 + len(searched), requires_grad=True)  # log temperature, log weights
     share, rows = told.balance(), torch.arange(len(told.truth))
     search = torch.optim.LBFGS([free], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         search.zero_grad()
-        weights = dict(zip(names, free[1:].exp(), strict=True))
+        weights = {**dict(zip(searched, free[1:].exp(), strict=True)), **given}
         value = -(share * told.fused(free[0].exp(), weights)[rows, told.truth]).sum() + 1e-3 * free.square().sum()
         value.backward()
         return value
 
     search.step(loss)
     temperature, *weights = [round(float(value), 4) for value in free.detach().exp()]
-    chosen = dict(zip(names, weights, strict=True))
+    chosen = {**dict(zip(searched, weights, strict=True)), **given}
     log_p = told.fused(temperature, chosen)
     threshold = confidence_threshold(log_p, told.truth)
     measured = {

@@ -60,11 +60,9 @@ class Pipeline:
         for name in stages:
             if name == WORDS:
                 problems += _said(lambda: places_of(settings_of(self.run), self.roots, self.data))
-                continue
-            if name in CODED:
+            elif name in CODED:
                 problems += _said(lambda name=name: check_places(name, self.roots, self.data))
-                continue
-            for earlier in () if dry else self.run.tuning()[name].start:
+            for earlier in () if dry else self._begins_with(name):
                 if earlier not in stages and not self._finished(earlier):
                     problems.append(f"stage '{name}' starts from '{earlier}', which is not finished in {self.out}")
         if problems:
@@ -72,6 +70,12 @@ class Pipeline:
         if not dry and stages:
             keep_base(self.run, self.out)
         return check_own(self.run, self.roots, self.data, open_media=dry) if stages else []
+
+    def _begins_with(self, name: str) -> list[str]:
+        """Stages whose parts the stage takes: those that it names, or of the stage words all before it."""
+        if name == WORDS:
+            return list(self.run.stages)[: list(self.run.stages).index(name)]
+        return [] if name in CODED else list(self.run.tuning()[name].start)
 
     def dry_run(self, name: str) -> DryRun | None:
         """None for a stage with code of its own."""

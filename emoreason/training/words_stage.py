@@ -42,8 +42,8 @@ from emoreason.training.perception import FINAL, places
 from emoreason.training.run import Run
 
 STAGE = "words"
-KEYS = ("data", "apart", "layer", "languages", "limit", "validation")
-OPTIONAL = ("limit", "validation")
+KEYS = ("data", "apart", "layer", "languages", "limit", "validation", "weight")
+OPTIONAL = ("limit", "validation", "weight")
 PARTS = (f"heads.{UTTERANCE_HEAD.name}",)
 LABELS = UTTERANCE_HEAD.labels
 DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the squared weights, beside the mean cross-entropy
@@ -54,7 +54,7 @@ Progress = Callable[[str, float, float | None], None]
 def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None, progress: Progress | None = None) -> None:
     """OUT/words/final: the head. Keys of the stage: `data`, the sets to learn from; `apart`, further ones whose test splits are
     kept out of these; `layer` and `languages`, as `EmoReasonConfig.words`; `limit` and `validation`, utterances of each set at
-    most to learn from and to choose by.
+    most to learn from and to choose by; `weight`, in the verdict, where calibration shall not find it.
 
     Raises ConfigError for unknown keys and for data sets that are not there.
     """
@@ -95,6 +95,12 @@ def reads_of(run: Run) -> dict[str, Any]:
     return {key: settings_of(run)[key] for key in ("layer", "languages")}
 
 
+def set_weights(run: Run) -> dict[str, float]:
+    """Weights in the verdict that the run itself sets: of the head on utterances, if it has one and says so."""
+    weight = settings_of(run).get("weight") if STAGE in run.stages else None
+    return {} if weight is None else {UTTERANCE_HEAD.name: float(weight)}
+
+
 def places_of(asked: Mapping[str, Any], roots: Mapping[str, Path], data: str | None) -> dict[str, Path]:
     """Where the sets of the stage lie. Raises ConfigError naming every one that is not there."""
     return places([*asked["data"], *asked["apart"]], roots, data)
@@ -131,10 +137,12 @@ def backbone_hash(backbone: PreTrainedModel) -> str:
 
 @dataclass(frozen=True)
 class Utterances:
-    """Of one data set and split. lines: as `SegmentInput.words`; emotion: int [N], places in LABELS."""
+    """Of one data set and split. lines: as `SegmentInput.words`; emotion: int [N], places in LABELS; groups: whose, or which
+    dialogue's, they are."""
 
     lines: Sequence[tuple[str, ...]]
     emotion: np.ndarray
+    groups: Sequence[str]
 
 
 def utterances_of(
@@ -145,15 +153,16 @@ def utterances_of(
     limit: int | None = None,
     seed: int = 0,
 ) -> Utterances:
-    """Those of training or validation whose emotion the head knows and whose words are not among `tested` (`leaks.passages`)."""
+    """Those of a split whose emotion the head knows and whose words are not among `tested` (`leaks.passages`)."""
     kept, _ = without_texts_of([record for record in records if record.split == split], tested)
-    rows = [(said_in(record, languages), canonical(class_of(record) or "")) for record in kept]
-    rows = [(lines, emotion) for lines, emotion in rows if lines and emotion in LABELS]
+    rows = [(said_in(record, languages), canonical(class_of(record) or ""), record.group) for record in kept]
+    rows = [row for row in rows if row[0] and row[1] in LABELS]
     if limit is not None and limit < len(rows):
         rows = [rows[n] for n in sorted(np.random.default_rng(seed).permutation(len(rows))[:limit])]
     if not rows:
         raise ConfigError(f"no {split} utterance in {' or '.join(languages)} shows one of {', '.join(LABELS)}")
-    return Utterances([lines for lines, _ in rows], np.array([LABELS.index(emotion) for _, emotion in rows], np.int64))
+    lines, emotions, groups = zip(*rows, strict=True)
+    return Utterances(list(lines), np.array([LABELS.index(emotion) for emotion in emotions], np.int64), list(groups))
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,11 @@ def talking(number, words):
 def test_the_judged_utterance_is_marked_and_long_ones_lose_their_beginning(parts):
     tokenizer = parts[0].tokenizer
     batch = words_batch(tokenizer, ROWS)
-    before = tokenizer("no cue stands out\n", add_special_tokens=False)["input_ids"]
+    before = tokenizer("\nno cue stands out\n", add_special_tokens=False)["input_ids"]
     said = tokenizer("which emotion is shown", add_special_tokens=False)["input_ids"]
     assert batch.input_ids[0][batch.mask[0]].tolist() == [*before, *said] and batch.input_ids[0][batch.said[0]].tolist() == said
-    assert not batch.mask[1].any() and not batch.said[1].any() and batch.said[2].equal(batch.mask[2])
+    assert not batch.mask[1].any() and not batch.said[1].any()
+    assert not batch.said[:, 0].any() and batch.said[2, 1:].equal(batch.mask[2, 1:]), "the sink of attention is not said"
     long = words_batch(tokenizer, [("early " * 400, "late " * 400)])
     assert long.mask.sum() == MOST_BEFORE + MOST_SAID and long.said.sum() == MOST_SAID
     assert words_batch(tokenizer, [(), ()]) is None

@@ -39,6 +39,18 @@ def test_the_better_source_gets_the_greater_weight():
     assert measured["accuracy_emotion"] > measured["accuracy_language"]
 
 
+def test_a_weight_that_the_run_sets_stays_and_the_others_are_found_beside_it():
+    language, truth = made(sure=2.0, right=0.3)
+    face, _ = made(sure=2.0, right=0.8)
+    everywhere = torch.ones(len(truth), dtype=torch.bool)
+    heads = {name: Source(EMOTIONS, face, 1.0, everywhere) for name in ("emotion", "other")}
+    told = Votes(language, heads, truth, ["faces"] * len(truth))
+    free, _ = calibrate(told)
+    settings, _ = calibrate(told, {"emotion": 0.25, "absent": 0.4})
+    assert settings["weights"]["emotion"] == 0.25 and settings["weights"]["absent"] == 0.4
+    assert settings["weights"]["other"] > free["weights"]["other"] > 0.25, "the two say the same: one makes up for the other"
+
+
 def test_parts_and_emotions_count_alike():
     truth = torch.tensor([0, 0, 0, 1, 2])
     told = Votes(torch.zeros(5, K), {}, truth, ["faces"] * 4 + ["voices"])

@@ -191,6 +191,14 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert "hours in all" in card and "## Results" not in card
 
 
+def test_a_stage_waits_for_those_that_it_begins_with(folder, options, tmp_path, capsys):
+    run, out = str(folder / "run.yaml"), tmp_path / "out"
+    for stage, earlier in (("words", "reason"), ("multitask", "align")):
+        assert command(["train", run, "--out", str(out), "--stage", stage, *options]) == 1
+        assert f"stage '{stage}' starts from '{earlier}', which is not finished in {out}" in capsys.readouterr().err
+    assert not (out / "words").exists()
+
+
 def test_a_begun_stage_asks_for_resume(folder, options, tmp_path, capsys):
     run = yaml.safe_load((folder / "run.yaml").read_text())
     run["stages"] = {"align": run["stages"]["align"] | {"start": []}}

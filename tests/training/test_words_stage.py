@@ -15,6 +15,7 @@ from emoreason.training.words_stage import (
     figures,
     fit_head,
     read_all,
+    set_weights,
     settings_of,
     utterances_of,
 )
@@ -110,3 +111,8 @@ def test_unknown_and_missing_keys_are_named(tmp_path):
         settings_of(load_run("tiny-smoke", ["stages.words.data=meld"]))
     with pytest.raises(ConfigError, match=r"stages.words.layer is missing"):
         settings_of(load_run("tiny-smoke", ["stages.words={data: [meld], languages: [en]}"]))
+
+
+def test_a_run_may_set_the_weight_of_the_head():
+    assert set_weights(load_run("tiny-smoke", ["stages.words.weight=0.25"])) == {"words_emotion": 0.25}
+    assert set_weights(load_run("tiny-smoke")) == {} and set_weights(load_run("tiny-labels")) == {}
