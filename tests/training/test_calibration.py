@@ -43,12 +43,12 @@ def test_a_weight_that_the_run_sets_stays_and_the_others_are_found_beside_it():
     language, truth = made(sure=2.0, right=0.3)
     face, _ = made(sure=2.0, right=0.8)
     everywhere = torch.ones(len(truth), dtype=torch.bool)
-    heads = {name: Source(EMOTIONS, face, 1.0, everywhere) for name in ("emotion", "other")}
+    heads = {name: Source(EMOTIONS, face, 1.0, everywhere) for name in ("emotion", "voice_emotion")}
     told = Votes(language, heads, truth, ["faces"] * len(truth))
     free, _ = calibrate(told)
-    settings, _ = calibrate(told, {"emotion": 0.25, "absent": 0.4})
-    assert settings["weights"]["emotion"] == 0.25 and settings["weights"]["absent"] == 0.4
-    assert settings["weights"]["other"] > free["weights"]["other"] > 0.25, "the two say the same: one makes up for the other"
+    settings, _ = calibrate(told, {"emotion": 0.25, "words_emotion": 0.4})
+    assert settings["weights"]["emotion"] == 0.25 and settings["weights"]["words_emotion"] == 0.4
+    assert settings["weights"]["voice_emotion"] > free["weights"]["voice_emotion"] > 0.25  # one makes up for the other
 
 
 def test_parts_and_emotions_count_alike():
