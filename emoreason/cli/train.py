@@ -91,7 +91,7 @@ def _show(pipeline, name: str) -> None:
     """What a stage would do, as lines."""
     found = pipeline.dry_run(name)
     if found is None:
-        print(f"{name}: {pipeline.run.stages[name]} (stage 0: its data are there; its own code plans it)")
+        print(f"{name}: {pipeline.run.stages[name]} (its data are there; its own code plans it)")
         return
     for number, sample in enumerate(found.samples, 1):
         print(safe(f"--- {name}, sample {number}"))

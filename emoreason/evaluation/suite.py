@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
+from emoreason.instructions.record import Strict
 from emoreason.labels.action_units import AUS
 
 Kind = Literal[
@@ -24,10 +25,6 @@ KIND_OF: dict[Family, Kind] = {
     "mosi": "sentiment", "polarity": "sentiment", "micro_expressions": "emotion", "intensity": "action_units",
     "hit": "open_vocabulary", "rege": "reasoning",
 }  # fmt: skip
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Subset(Strict):

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
+from emoreason.instructions.record import Strict
 from emoreason.labels.emotions import EMOTIONS
 
 
@@ -30,10 +31,6 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 Text = Annotated[str, Field(coerce_numbers_to_str=True)]  # YAML reads 01 as a number and a data set means "01"
 Paths = dict[Text, str | list[str]]  # split -> one file or several; the split is the column `split`
 SPLITS = ("train", "valid", "test")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Join(Strict):

@@ -15,11 +15,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Polar = Annotated[float, Field(ge=-1, le=1)]
 
 
-class Part(BaseModel):
+class Strict(BaseModel):
+    """Unknown keys are refused, and what was read stays as it is."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Media(Part):
+class Media(Strict):
     """Paths relative to the recipe's root, with forward slashes. `frames`: pictures that stand for the video, in their order,
     `frame_rate` of them a second."""
 
@@ -36,7 +38,9 @@ class Media(Part):
         return self
 
 
-class Span(Part):
+class Span(Strict):
+    """Seconds of a clip."""
+
     start_s: float = Field(ge=0)
     end_s: float
 
@@ -47,7 +51,7 @@ class Span(Part):
         return self
 
 
-class ClosedLabel(Part):
+class ClosedLabel(Strict):
     """`value` is one of the recipe's `labels`, in the data set's own words; `shares` are votes or mixtures, summing to 1."""
 
     scheme: str
@@ -63,7 +67,7 @@ class ClosedLabel(Part):
         return self
 
 
-class AuLabel(Part):
+class AuLabel(Strict):
     """One coded action unit. `present=False` is a coder's 'absent'; units that were not coded do not appear at all."""
 
     au: str
@@ -82,7 +86,7 @@ class AuLabel(Part):
         return self
 
 
-class Turn(Part):
+class Turn(Strict):
     """One utterance of a dialogue."""
 
     text: str
@@ -92,7 +96,7 @@ class Turn(Part):
     end_s: float | None = None
 
 
-class Cause(Part):
+class Cause(Strict):
     """Turn `effect` shows an emotion because of turn `cause` (indices into turns); `span` is the causing piece of its text."""
 
     effect: int = Field(ge=0)
@@ -101,14 +105,14 @@ class Cause(Part):
     span: str | None = None
 
 
-class Sentence(Part):
+class Sentence(Strict):
     """A sentence of an explanation and where it comes from."""
 
     text: str
     source: Provenance
 
 
-class Probe(Part):
+class Probe(Strict):
     """A question of the data set's own, to be answered with yes or no. `pair` is shared by a true statement and its made-up twin:
     only both right count."""
 
@@ -117,7 +121,7 @@ class Probe(Part):
     pair: str | None = None
 
 
-class Record(Part):
+class Record(Strict):
     """`id` is unique within its data set; `group` is the subject, speaker or dialogue that must not be split."""
 
     id: str

@@ -60,7 +60,7 @@ def model_card(
 def perception_data(run: Run) -> list[str]:
     """Recipes that the stages with code of their own learn from."""
     face = ["ferplus", "ckplus48", "ckplus_neutral_peak"] if "face" in run.stages else []
-    return face + (["ravdess", "nemo"] if "voice" in run.stages else []) + run.stages.get("words", {}).get("data", [])
+    return face + (["ravdess", "nemo"] if "voice" in run.stages else []) + (run.words.data if run.words else [])
 
 
 def _source(recipe: Recipe) -> list[str]:

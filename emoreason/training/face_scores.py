@@ -33,6 +33,7 @@ def predict(model: FaceTraining, faces: Faces, bf16: bool = False) -> tuple[Tens
 
 
 def accuracy(chosen: Tensor, truth: Tensor) -> float:
+    """Share that is right."""
     return float((chosen == truth).float().mean())
 
 

@@ -18,12 +18,11 @@ from emoreason.training.own_checks import check_own
 from emoreason.training.page import write_page
 from emoreason.training.perception import check_places, train_face, train_voice
 from emoreason.training.processes import joined, main_first
-from emoreason.training.run import CODED, Run
+from emoreason.training.run import CODED, WORDS, Run
 from emoreason.training.samples import Samples
 from emoreason.training.sft import FINAL, MIXTURES, Stage, tune
 from emoreason.training.ship import ship
-from emoreason.training.words_stage import STAGE as WORDS
-from emoreason.training.words_stage import places_of, settings_of, train_words
+from emoreason.training.words_stage import places_of, train_words
 
 Progress = Callable[[str, float, float | None], None]
 
@@ -59,7 +58,7 @@ class Pipeline:
             problems += _said(lambda: mixtures.locate(self.run, self.roots, self.data))
         for name in stages:
             if name == WORDS:
-                problems += _said(lambda: places_of(settings_of(self.run), self.roots, self.data))
+                problems += _said(lambda: places_of(self.run.words, self.roots, self.data))
             elif name in CODED:
                 problems += _said(lambda name=name: check_places(name, self.roots, self.data))
             for earlier in () if dry else self._begins_with(name):
@@ -74,7 +73,7 @@ class Pipeline:
     def _begins_with(self, name: str) -> list[str]:
         """Stages whose parts the stage takes: those that it names, or of the stage words all before it."""
         if name == WORDS:
-            return list(self.run.stages)[: list(self.run.stages).index(name)]
+            return self.run.before(name)
         return [] if name in CODED else list(self.run.tuning()[name].start)
 
     def dry_run(self, name: str) -> DryRun | None:

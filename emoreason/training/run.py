@@ -20,24 +20,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.pairing import Input
 from emoreason.instructions.recipe import load_recipe
+from emoreason.instructions.record import Strict
 from emoreason.instructions.tasks import tasks_for
 from emoreason.model.config_file import check_keys, nearest, read_mapping
 from emoreason.training.fit import Schedule
 
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-CODED = ("face", "voice", "words")  # stages with code, and keys, of their own
+WORDS = "words"
+CODED = ("face", "voice", WORDS)  # stages with code, and keys, of their own
 TASKS = tuple(tasks_for("", ()))
 OWN = "${data}"  # in a run file: the recipe that the caller names
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PartSpec(Strict):
@@ -102,6 +100,25 @@ class TuningStage(Strict):
             raise ConfigError(f"schedule: {error}") from error
 
 
+class WordsStage(Strict):
+    """The stage of training.words_stage. data: recipes to learn from; apart: further ones, whose test splits are kept out of
+    these. layer, languages: as `EmoReasonConfig.words`. limit, validation: utterances of each set at most to learn from and to
+    choose by. weight: in the verdict, where calibration shall not find it."""
+
+    data: Names = Field(min_length=1)
+    apart: Names = []
+    layer: int = Field(ge=1)
+    languages: Names = Field(min_length=1)
+    limit: int | None = Field(None, ge=1)
+    validation: int | None = Field(None, ge=1)
+    weight: float | None = Field(None, ge=0)
+
+    @property
+    def reads(self) -> dict[str, Any]:
+        """As `EmoReasonConfig.words`."""
+        return self.model_dump(include={"layer", "languages"})
+
+
 class Run(Strict):
     """`stages` in the order they are trained; those of perception are mappings that their own code checks.
 
@@ -114,7 +131,7 @@ class Run(Strict):
     init_from: str | None = None
     labels: str | None = None
     seed: int = 0
-    stages: dict[str, TuningStage | dict[str, Any]] = Field(min_length=1)
+    stages: dict[str, TuningStage | WordsStage | dict[str, Any]] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _begins(self) -> "Run":
@@ -128,6 +145,15 @@ class Run(Strict):
 
     def tuning(self) -> dict[str, TuningStage]:
         return {name: stage for name, stage in self.stages.items() if isinstance(stage, TuningStage)}
+
+    @property
+    def words(self) -> WordsStage | None:
+        """The settings of that stage, if the run has it."""
+        return self.stages.get(WORDS)
+
+    def before(self, name: str) -> list[str]:
+        """The stages that are trained before this one."""
+        return list(self.stages)[: list(self.stages).index(name)]
 
     def data_sets(self) -> list[str]:
         """Recipes of the mixtures, each once."""
@@ -155,14 +181,14 @@ def load_run(name_or_path: str | Path, settings: Sequence[str] = (), data: str |
     stages = values.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise ConfigError(f"{path}: 'stages' must be a mapping of stages, each a mapping of its keys")
-    made = {name: stage if name in CODED else _stage(stage, f"{path}: stages.{name}") for name, stage in stages.items()}
+    made = {name: _stage(name, stage, f"{path}: stages.{name}") for name, stage in stages.items()}
     try:
         run = Run.model_validate({"name": path.stem, **values, "stages": made})
     except ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from error
     for name, stage in run.tuning().items():
         for earlier in stage.start:
-            if earlier not in list(run.stages)[: list(run.stages).index(name)]:
+            if earlier not in run.before(name):
                 raise ConfigError(f"{path}: stage '{name}' starts from '{earlier}', which is no stage before it")
     return run
 
@@ -208,9 +234,11 @@ def _set(values: dict[str, Any], setting: str) -> None:
     at[last] = yaml.safe_load(text)
 
 
-def _stage(values: dict[str, Any], where: str) -> TuningStage:
+def _stage(name: str, values: dict[str, Any], where: str) -> TuningStage | WordsStage | dict[str, Any]:
+    if name in CODED and name != WORDS:
+        return values  # which their own code checks
     try:
-        return TuningStage.model_validate(values)
+        return (WordsStage if name == WORDS else TuningStage).model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from error
     except ConfigError as error:
@@ -223,5 +251,5 @@ def _explain(error: ValidationError) -> str:
     place = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":
         return f"'{'.'.join(place)}': {first['msg'].removeprefix('Value error, ')}"
-    model = PartSpec if "mixture" in place else TuningStage
+    model = PartSpec if "mixture" in place else WordsStage if error.title == WordsStage.__name__ else TuningStage
     return f"no key '{'.'.join(place)}'{nearest(place[-1], model.model_fields)}"

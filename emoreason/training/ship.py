@@ -23,10 +23,9 @@ from emoreason.training.card import model_card
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.finetune import initial
 from emoreason.training.parts import INDEX, load_parts
-from emoreason.training.run import Run
+from emoreason.training.run import WORDS, Run
 from emoreason.training.sft import FINAL
-from emoreason.training.words_stage import STAGE as WORDS
-from emoreason.training.words_stage import give_words, reads_of
+from emoreason.training.words_stage import give_words
 
 MOST_MB = 40.0
 
@@ -74,7 +73,7 @@ def gather(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> dic
     for name in run.stages:
         if (out / name / FINAL / INDEX).is_file():
             if name == WORDS:
-                give_words(model, reads_of(run))
+                give_words(model, run.words.reads)
             measured[name] = load_parts(model, out / name / FINAL)["info"]
     if not measured:
         raise ConfigError(f"{out}: no stage of run {run.name} is finished: run `emoreason train {run.name} --out {out}`")

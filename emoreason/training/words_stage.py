@@ -27,23 +27,20 @@ from emoreason.instructions.recipe import load_recipe
 from emoreason.instructions.record import Record
 from emoreason.labels.emotions import canonical
 from emoreason.model.config import UTTERANCE_HEAD
-from emoreason.model.config_file import check_keys
 from emoreason.model.export import merged
 from emoreason.model.heads import Head
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.words import read_words, words_batch, words_width
 from emoreason.scoring.metrics.classification import confusion, uar, weighted_f1
+from emoreason.training import log
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.features import add_weights, batched
 from emoreason.training.finetune import initial
 from emoreason.training.mixtures import class_of, load_set, tested_passages
 from emoreason.training.parts import INDEX, load_parts, save_parts
 from emoreason.training.perception import FINAL, places
-from emoreason.training.run import Run
+from emoreason.training.run import WORDS, Run, WordsStage
 
-STAGE = "words"
-KEYS = ("data", "apart", "layer", "languages", "limit", "validation", "weight")
-OPTIONAL = ("limit", "validation", "weight")
 PARTS = (f"heads.{UTTERANCE_HEAD.name}",)
 LABELS = UTTERANCE_HEAD.labels
 DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the squared weights, beside the mean cross-entropy
@@ -52,58 +49,39 @@ Progress = Callable[[str, float, float | None], None]
 
 
 def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None, progress: Progress | None = None) -> None:
-    """OUT/words/final: the head. Keys of the stage: `data`, the sets to learn from; `apart`, further ones whose test splits are
-    kept out of these; `layer` and `languages`, as `EmoReasonConfig.words`; `limit` and `validation`, utterances of each set at
-    most to learn from and to choose by; `weight`, in the verdict, where calibration shall not find it.
-
-    Raises ConfigError for unknown keys and for data sets that are not there.
-    """
-    asked, (model, processor) = settings_of(run), initial(run)
-    for name in list(run.stages)[: list(run.stages).index(STAGE)]:
+    """OUT/words/final: the head. Raises ConfigError for data sets that are not there."""
+    asked, (model, processor) = run.words, initial(run)
+    written = log.Log(out / WORDS, step=len(log.read(out / WORDS)))
+    for name in run.before(WORDS):
         load_parts(model, out / name / FINAL)
-    give_words(model, reads_of(run))
+    give_words(model, asked.reads)
     sets = {name: load_set(load_recipe(name), place, progress) for name, place in places_of(asked, roots, data).items()}
     tested = tested_passages(sets)
     backbone = merged(model.backbone).eval()
     source, found = backbone_hash(backbone), {}
-    for split, most in (("train", asked.get("limit")), ("valid", asked.get("validation"))):
-        for name in asked["data"]:
-            told = utterances_of(sets[name], split, tested, asked["languages"], most, run.seed)
-            reading = Reading(backbone, processor.tokenizer, asked["layer"], source)
-            features = read_all(reading, told.lines, out / STAGE / "features", progress)
+    reading = Reading(backbone, processor.tokenizer, asked.layer, source)
+    for split, most in (("train", asked.limit), ("valid", asked.validation)):
+        for name in asked.data:
+            told = utterances_of(sets[name], split, tested, asked.languages, most, run.seed)
+            features = read_all(reading, told.lines, out / WORDS / "features", progress)
             found[split, name] = features, torch.from_numpy(told.emotion)
-    features, emotion = (torch.cat(parts) for parts in zip(*(found["train", name] for name in asked["data"]), strict=True))
-    head, measured = choose_head((features, emotion), {name: found["valid", name] for name in asked["data"]})
+            written.write(len(written.history) + 1, {"read": len(features)})
+    features, emotion = (torch.cat(parts) for parts in zip(*(found["train", name] for name in asked.data), strict=True))
+    head, measured = choose_head((features, emotion), {name: found["valid", name] for name in asked.data})
     model.heads[UTTERANCE_HEAD.name].load_state_dict(head.state_dict())
-    save_parts(model, PARTS, out / STAGE / FINAL, info={STAGE: {key: round(value, 4) for key, value in measured.items()}})
-
-
-def settings_of(run: Run) -> dict[str, Any]:
-    """The keys of the stage, checked. Raises ConfigError."""
-    given = {"apart": [], **run.stages[STAGE]}
-    check_keys(given, KEYS, f"run {run.name}", f"stages.{STAGE}")
-    if missing := [key for key in KEYS if key not in given and key not in OPTIONAL]:
-        raise ConfigError(f"run {run.name}: stages.{STAGE}.{missing[0]} is missing")
-    for key in ("data", "apart", "languages"):
-        if not isinstance(given[key], list):
-            raise ConfigError(f"run {run.name}: stages.{STAGE}.{key} must be a list, got {given[key]!r}")
-    return given
-
-
-def reads_of(run: Run) -> dict[str, Any]:
-    """As `EmoReasonConfig.words`."""
-    return {key: settings_of(run)[key] for key in ("layer", "languages")}
+    written.write(len(written.history) + 1, measured)
+    written.close()
+    save_parts(model, PARTS, out / WORDS / FINAL, info={WORDS: {key: round(value, 4) for key, value in measured.items()}})
 
 
 def set_weights(run: Run) -> dict[str, float]:
     """Weights in the verdict that the run itself sets: of the head on utterances, if it has one and says so."""
-    weight = settings_of(run).get("weight") if STAGE in run.stages else None
-    return {} if weight is None else {UTTERANCE_HEAD.name: float(weight)}
+    return {} if run.words is None or run.words.weight is None else {UTTERANCE_HEAD.name: run.words.weight}
 
 
-def places_of(asked: Mapping[str, Any], roots: Mapping[str, Path], data: str | None) -> dict[str, Path]:
+def places_of(asked: WordsStage, roots: Mapping[str, Path], data: str | None) -> dict[str, Path]:
     """Where the sets of the stage lie. Raises ConfigError naming every one that is not there."""
-    return places([*asked["data"], *asked["apart"]], roots, data)
+    return places([*asked.data, *asked.apart], roots, data)
 
 
 def give_words(model: EmoReasonForConditionalGeneration, reads: Mapping[str, Any]) -> None:
@@ -123,9 +101,9 @@ def give_words(model: EmoReasonForConditionalGeneration, reads: Mapping[str, Any
 
 def take_words(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> None:
     """The head of OUT/words/final into the model, where the run has that stage and it is finished."""
-    if STAGE in run.stages and (out / STAGE / FINAL / INDEX).is_file():
-        give_words(model, reads_of(run))
-        load_parts(model, out / STAGE / FINAL)
+    if run.words is not None and (out / WORDS / FINAL / INDEX).is_file():
+        give_words(model, run.words.reads)
+        load_parts(model, out / WORDS / FINAL)
 
 
 def backbone_hash(backbone: PreTrainedModel) -> str:

@@ -16,7 +16,6 @@ from emoreason.training.words_stage import (
     fit_head,
     read_all,
     set_weights,
-    settings_of,
     utterances_of,
 )
 
@@ -102,15 +101,20 @@ def test_what_was_read_is_not_read_again(tmp_path, monkeypatch):
     assert len(read) == 6
 
 
-def test_unknown_and_missing_keys_are_named(tmp_path):
+def test_unknown_missing_and_senseless_settings_are_named(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("model: tiny\nstages:\n  words: {data: [meld], layer: 2, languages: [en], apert: [ecf]}\n")
-    with pytest.raises(ConfigError, match="stages.words.*apert.*apart"):
-        settings_of(load_run(file))
-    with pytest.raises(ConfigError, match="stages.words.data must be a list, got 'meld'"):
-        settings_of(load_run("tiny-smoke", ["stages.words.data=meld"]))
-    with pytest.raises(ConfigError, match=r"stages.words.layer is missing"):
-        settings_of(load_run("tiny-smoke", ["stages.words={data: [meld], languages: [en]}"]))
+    with pytest.raises(ConfigError, match="stages.words: no key 'apert'.*apart"):
+        load_run(file)
+    for wrong, key in (
+        ("stages.words={data: [meld], languages: [en]}", "layer"),
+        ("stages.words.data=[]", "data"),
+        ("stages.words.limit=0", "limit"),
+        ("stages.words.weight=-1", "weight"),
+        ("stages.words.layer=many", "layer"),
+    ):
+        with pytest.raises(ConfigError, match=f"stages.words: '{key}'"):
+            load_run("tiny-smoke", [wrong])
 
 
 def test_a_run_may_set_the_weight_of_the_head():

@@ -35,10 +35,12 @@ def element(name: str, *children: Markup, **attributes: object) -> Markup:
 
 
 def text(content: str, **attributes: object) -> Markup:
+    """SVG text; `content` may be anybody's."""
     return element("text", escape(content), **attributes)
 
 
 def percent(time_s: float, duration_s: float) -> str:
+    """Place on a timeline, as CSS has it."""
     return f"{100 * min(max(time_s / duration_s, 0), 1):.2f}".rstrip("0").rstrip(".") + "%"
 
 
