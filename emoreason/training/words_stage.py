@@ -51,6 +51,7 @@ Progress = Callable[[str, float, float | None], None]
 def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None, progress: Progress | None = None) -> None:
     """OUT/words/final: the head. Raises ConfigError for data sets that are not there."""
     asked, (model, processor) = run.words, initial(run)
+    (out / WORDS).mkdir(parents=True, exist_ok=True)
     written = log.Log(out / WORDS, step=len(log.read(out / WORDS)))
     for name in run.before(WORDS):
         load_parts(model, out / name / FINAL)

@@ -16,7 +16,7 @@ from emoreason.instructions.observe_all import data_store
 from emoreason.instructions.recipe import load_recipe
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
-from emoreason.training import mixtures, samples, sft
+from emoreason.training import log, mixtures, samples, sft
 from emoreason.training.calibration import calibrate_run
 from emoreason.training.parts import read_index
 from emoreason.training.pipeline import Pipeline
@@ -164,6 +164,8 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert set(read_index(out / "multitask" / "final")["parts"]) == {"connectors", "tokens", "language", "heads"}
     assert set(read_index(out / "reason" / "final")["parts"]) == {"language"}
     assert set(read_index(out / "words" / "final")["parts"]) == {"heads.words_emotion"}
+    read = log.read(out / "words")
+    assert [entry["step"] for entry in read] == [1, 2, 3] and read[0]["read"] > 0 and "uar_even_meld" in read[-1]
     aligned, tuned = (load_file(out / name / "final" / "connectors.safetensors") for name in ("align", "multitask"))
     assert any(not torch.equal(aligned[name], tuned[name]) for name in aligned)
     page = (out / "multitask" / "page.html").read_text()
