@@ -7,7 +7,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,9 @@ from emoreason.errors import AssetError
 # Chatter of the C++ layers when tasks start and end (glog, TensorFlow Lite, LiteRT), written straight to file descriptor 2.
 # No switch of mediapipe 1.2 turns it off (GLOG_minloglevel, TF_CPP_MIN_LOG_LEVEL and ABSL_MIN_LOG_LEVEL change nothing).
 _CHATTER = re.compile(rb"^(WARNING: Logging before InitGoogle|INFO: |[IW]\d{4} \d\d:\d\d:)")
+# This warning comes once a process, with the first picture whose copy happens to lie badly in memory: often the very first.
+_UNALIGNED = b"Input tensor memory is not aligned"
+_unaligned_told = threading.Event()
 _stderr_lock = threading.Lock()
 
 
@@ -46,6 +49,13 @@ def quiet() -> Iterator[None]:
             for line in held:
                 if not _CHATTER.match(line):
                     os.write(2, line)
+                elif _UNALIGNED in line:
+                    _unaligned_told.set()
+
+
+def _quiet_until(talked: bool) -> AbstractContextManager[None]:
+    """`quiet`, until a network (`talked`) and the process have said all that is known to come."""
+    return nullcontext() if talked and _unaligned_told.is_set() else quiet()
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ class Landmarker:
 
     def __call__(self, image: np.ndarray, time_s: float = 0.0) -> Meshes:
         """image: uint8 RGB [H, W, 3]."""
-        with nullcontext() if self._talked else quiet():  # some chatter comes with the first face only
+        with _quiet_until(self._talked):  # some chatter comes with the first face only
             result = self._detect(_picture(image), time_s)
         self._talked |= bool(result.face_landmarks)
         # A mesh without its shapes or matrix (the geometry solver can fail on degenerate meshes) is of no use here.
@@ -200,13 +210,16 @@ class BoxDetector:
         options = vision.FaceDetectorOptions(base_options=base, min_detection_confidence=confidence)
         with quiet():
             self._task = vision.FaceDetector.create_from_options(options)
-            self(np.zeros((128, 128, 3), np.uint8))  # its last line of chatter comes with the first picture
+            self._task.detect(_picture(np.zeros((128, 128, 3), np.uint8)))  # its own last line comes with the first picture
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """image: uint8 RGB [H, W, 3] -> [n, 5]: x, y, width, height in pixels, score; best first."""
+        picture = _picture(image)
+        with _quiet_until(True):
+            detections = self._task.detect(picture).detections
         found = [
             (box.origin_x, box.origin_y, box.width, box.height, detection.categories[0].score)
-            for detection in self._task.detect(_picture(image)).detections
+            for detection in detections
             for box in (detection.bounding_box,)
         ]
         return np.array(sorted(found, key=lambda row: -row[4]), np.float32).reshape(-1, 5)

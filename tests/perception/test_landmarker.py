@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -72,6 +73,28 @@ def test_only_known_chatter_is_held_back(capfd):
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nW0000 00:00:17.1 7 graph.cc:1] text\n")
         os.write(2, b"E0000 real trouble\n")
     assert capfd.readouterr().err == "E0000 real trouble\n"
+
+
+def test_the_warning_of_unaligned_memory_is_held_back_whenever_it_comes(monkeypatch, capfd):
+    sample_frame()
+    told = threading.Event()
+    monkeypatch.setattr(module, "_unaligned_told", told)
+    warning = b"W0000 00:00:17.1 7 runner.cc:1] Input tensor memory is not aligned according to requirements.\n"
+    picture = scene()
+    detector, landmarker = BoxDetector(), Landmarker()
+    told.clear()
+    landmarker._talked = True  # as after a first face
+    for network in (detector, landmarker):
+        detect = network._task.detect
+        monkeypatch.setattr(network._task, "detect", lambda image, detect=detect: (os.write(2, warning), detect(image))[1])
+        network(picture)
+        assert capfd.readouterr().err == "" and told.is_set()
+        told.clear()
+    told.set()
+    detector(picture)
+    assert capfd.readouterr().err.encode() == warning  # the process has said it: nothing is redirected any more
+    detector.close()
+    landmarker.close()
 
 
 def test_a_process_that_finds_a_face_keeps_stderr_clean(tmp_path):
