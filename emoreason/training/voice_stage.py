@@ -43,6 +43,8 @@ class Strength:
 
 @dataclass(frozen=True)
 class Phase:
+    """One run of the stage: how long, how fast, and how strongly the clips are changed."""
+
     schedule: Schedule
     lr: float
     strength: Strength = Strength()
