@@ -3,6 +3,7 @@
 Families whose weights cannot be reached where this is tested are proven at toy size with random weights.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -45,7 +46,7 @@ LAYERS = {
     "llava_onevision": "model.language_model.layers",
     "gemma3": "model.language_model.layers",
 }
-_PROJECTIONS = r"(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+PROJECTIONS = re.compile(r"(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)")  # of a layer, that adapters go on
 
 
 def lora_targets(config: PreTrainedConfig) -> str:
@@ -55,7 +56,7 @@ def lora_targets(config: PreTrainedConfig) -> str:
             f"backbone family '{config.model_type}' has no entry in model/backbones.py: add where its decoder layers lie, "
             f"or give lora.target_modules yourself (known: {', '.join(sorted(LAYERS))})"
         )
-    return LAYERS[config.model_type].replace(".", r"\.") + r"\.\d+\." + _PROJECTIONS
+    return LAYERS[config.model_type].replace(".", r"\.") + r"\.\d+\." + PROJECTIONS.pattern
 
 
 def decoder_of(backbone: PreTrainedModel) -> nn.Module | None:

@@ -64,8 +64,8 @@ class EmoReasonConfig(PreTrainedConfig):
     {"path": folder or hub id}; a trunk takes a path only); None = random weights of the configured size, saved whole. lora:
     keyword arguments of peft.LoraConfig, targets by family when not given; None = no adapter. dtype: of a loaded language model
     (float32 when not given); encoders, connectors and heads stay in float32. heads: HeadSpec fields. words: {"layer": of the
-    language model, whose states of an utterance its head reads, "languages": [codes of those it learnt from]}; None = no such
-    head.
+    language model, whose states of an utterance its head reads, "languages": [codes of those it learnt from], "adapter": {"rank",
+    "layers": so many up to that one} or absent}; None = no such head.
     *_token_ids: filled when the tokenizer is prepared. verdict: fields of
     model.verdict.VerdictSettings. trained: set by training when it saves; an untrained model says so in every report.
     scheme, labels, crosswalk: the set that verdicts choose from, the canonical emotions unless it was fine-tuned on others.

@@ -33,7 +33,7 @@ from emoreason.model.prompt import FACE, VOICE, Layout
 from emoreason.model.trunks import PretrainedTrunk, SmallTrunk
 from emoreason.model.voice import VoiceBatch, VoiceEncoder, VoiceOutput
 from emoreason.model.whisper import load_whisper_encoder
-from emoreason.model.words import WordsBatch, read_words, words_width
+from emoreason.model.words import WordsBatch, new_adapter, read_words, words_width
 
 
 @dataclass
@@ -66,6 +66,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         layout = token_layout(config)
         self.face_connector = Connector(face.dim, config.text_width, layout.face)
         self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)
+        self.words_adapter = new_adapter(self.backbone, config.words)
         widths = {"face": face.dim, "voice": self.voice.pooled_width, "words": config.text_width}
         widths["utterance"] = words_width(config.text_width)
         self.heads = nn.ModuleDict({spec.name: Head(spec, widths[spec.part]) for spec in config.head_specs()})
@@ -124,10 +125,11 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         seen = self.face(face) if isinstance(face, FaceBatch) else face
         return seen, self.voice(voice) if isinstance(voice, VoiceBatch) else voice
 
+    @torch.no_grad()
     def read(self, words: WordsBatch | None) -> Tensor | None:
         """[B, 2 D] what the head on utterances reads; None without words, and for a model without such a head."""
         reads = self.config.words
-        return None if words is None or reads is None else read_words(self.backbone, words, reads["layer"])
+        return None if words is None or reads is None else read_words(self.backbone, words, reads["layer"], self.words_adapter)
 
     def head_logits(
         self, face: FaceOutput | None, voice: VoiceOutput | None, words: Tensor | None = None, utterance: Tensor | None = None

@@ -32,6 +32,7 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tokens": (FROZEN, FULL),  # embedding rows of our special tokens
     }
 )
+WORDS_ADAPTER = "words_adapter"  # how utterances are read: trained by a stage with code of its own, and so part of the rest here
 REST = "rest"  # never trains: vocabulary, output layer and the backbone's own vision tower
 
 
@@ -144,6 +145,8 @@ def part_of(name: str, family: str) -> tuple[str, tuple[str, ...]]:
     if name.startswith("face.trunk."):
         return "face.trunk", (FULL,)
     top = name.split(".")[0]
+    if top == WORDS_ADAPTER:
+        return REST, ()
     return {"face_connector": "connectors", "voice_connector": "connectors"}.get(top, top), (FULL,)
 
 

@@ -3,12 +3,18 @@
 They are read alone: what a face or a voice shows has heads of its own. Letters: B segments, S tokens, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from emoreason.errors import ConfigError
+from emoreason.model.backbones import PROJECTIONS, decoder_of
 
 MOST_SAID, MOST_BEFORE = 96, 64  # tokens: the last ones of an utterance, and of what was said before it
 
@@ -48,17 +54,106 @@ def _cut(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> tuple[list
     return ids[0][-MOST_BEFORE:], ids[1][-MOST_SAID:]
 
 
-@torch.no_grad()
-def read_words(backbone: PreTrainedModel, words: WordsBatch, layer: int) -> Tensor:
+class WordsAdapter(nn.Module):
+    """Low-rank changes of a language model's layers (LoRA, Hu et al. 2022, arXiv:2106.09685), in force only while it reads
+    utterances: what it writes stays as it is, and its own adapter may be merged or not."""
+
+    def __init__(self, layers: Mapping[int, nn.Module], rank: int):
+        """`layers`: those to be changed, by their place in the decoder. A new adapter changes nothing yet."""
+        super().__init__()
+        self.layers = nn.ModuleDict(
+            {str(n): nn.ModuleDict({key: _low_rank(module, rank) for key, module in _projections(layer)})
+             for n, layer in layers.items()}
+        )  # fmt: skip
+
+    @contextmanager
+    def in_force(self, layers: nn.ModuleList) -> Iterator[None]:
+        """Meanwhile the decoder's `layers` are changed."""
+        handles = [
+            module.register_forward_hook(partial(_add, changes[key]))
+            for n, changes in self.layers.items()
+            for key, module in _projections(layers[int(n)])
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def new_adapter(backbone: PreTrainedModel, reads: Mapping[str, Any] | None) -> WordsAdapter | None:
+    """As `EmoReasonConfig.words` says; None where it has no adapter.
+
+    Raises ConfigError for layers that the language model does not have.
+    """
+    if reads is None:
+        return None
+    layers, last = _layers(backbone), reads["layer"]
+    if not 1 <= last <= len(layers):
+        raise ConfigError(f"words: layer {last} is none of the language model's 1 to {len(layers)}")
+    if (adapter := reads.get("adapter")) is None:
+        return None
+    if not 1 <= adapter["layers"] <= last:
+        raise ConfigError(f"words: the adapter's {adapter['layers']} layers are not among the first {last}")
+    return WordsAdapter({n: layers[n] for n in range(last - adapter["layers"], last)}, adapter["rank"])
+
+
+def read_words(backbone: PreTrainedModel, words: WordsBatch, layer: int, adapter: WordsAdapter | None = None) -> Tensor:
     """[B, 2 D]: mean of the utterance's states after `layer`, and the last of them; zeros for a row without words."""
-    given = {"input_ids": words.input_ids, "attention_mask": words.mask.long()}
-    out = backbone(**given, output_hidden_states=True, use_cache=False, logits_to_keep=1)
-    states, said = out.hidden_states[layer].float(), words.said.float()  # [B, S, D], [B, S]
+    with nullcontext() if adapter is None else adapter.in_force(_layers(backbone)):
+        states = _states_after(backbone, layer, {"input_ids": words.input_ids, "attention_mask": words.mask.long()})
+    states, said = states.float(), words.said.float()  # [B, S, D], [B, S]
     mean = torch.einsum("bsd,bs->bd", states, said) / said.sum(1, keepdim=True).clamp_min(1)
     steps = torch.arange(said.shape[1], device=said.device)
     last = torch.where(words.said, steps, 0).amax(1)  # [B]
     end = states[torch.arange(len(said), device=said.device), last] * said.amax(1, keepdim=True)
     return torch.cat([mean, end], dim=1)
+
+
+class _Enough(Exception):
+    """Ends a pass through the language model: the layers above are not asked for anything."""
+
+
+def _states_after(backbone: PreTrainedModel, layer: int, given: Mapping[str, Tensor]) -> Tensor:
+    """[B, S, D] after so many layers; the others do not run."""
+    caught: list[Tensor] = []
+
+    def catch(_: nn.Module, __: tuple, out: Tensor | tuple[Tensor, ...]) -> None:
+        caught.append(out[0] if isinstance(out, tuple) else out)
+        raise _Enough
+
+    handle = _layers(backbone)[layer - 1].register_forward_hook(catch)
+    try:
+        backbone(**given, use_cache=False)
+    except _Enough:
+        return caught[0]
+    finally:
+        handle.remove()
+    raise RuntimeError(f"layer {layer} did not run")
+
+
+def _layers(backbone: PreTrainedModel) -> nn.ModuleList:
+    decoder = decoder_of(backbone)
+    if decoder is None:
+        raise ConfigError(f"words: where the layers of a '{backbone.config.model_type}' lie is not known to model/backbones.py")
+    return decoder.layers
+
+
+def _projections(layer: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The linear layers that adapters go on, by their last name, which is their own within a layer."""
+    for name, module in layer.named_modules():
+        if PROJECTIONS.fullmatch(name):
+            yield name.rpartition(".")[2], module
+
+
+def _low_rank(module: nn.Module, rank: int) -> nn.Sequential:
+    up = nn.Linear(rank, module.out_features, bias=False)
+    nn.init.zeros_(up.weight)
+    return nn.Sequential(nn.Linear(module.in_features, rank, bias=False), up)
+
+
+def _add(change: nn.Sequential, _: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
+    return out + change(inputs[0].to(change[0].weight.dtype)).to(out.dtype)
 
 
 def words_width(text_width: int) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from emoreason.errors import ConfigError
 from emoreason.model.config_file import check_keys
-from emoreason.model.stages import PARTS
+from emoreason.model.stages import PARTS, WORDS_ADAPTER
 from emoreason.training.checkpoint import save_file_whole
 
 INDEX = "parts.json"
@@ -22,7 +22,7 @@ FORMAT = "emoreason/parts/1"
 def save_parts(
     model: nn.Module, parts: Iterable[str], folder: str | Path, half: bool = False, info: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """One safetensors file per part (of model/stages.PARTS, or one head as "heads.NAME") and parts.json with their sha256, the
+    """One safetensors file per part (of model/stages, or one head as "heads.NAME") and parts.json with their sha256, the
     model's configuration and `info`. half=True stores float16, for shipping. Returns what parts.json says.
 
     `model` may be any module that calls its parts as the whole model does (`face`, `voice`, `heads`, ...). Parts saved
@@ -61,7 +61,7 @@ def load_parts(model: nn.Module, folder: str | Path, parts: Iterable[str] | None
 
 def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
     """Parameters and saved buffers of one part: views, so writing to them changes the model."""
-    check_keys([part.split(".")[0] if part.startswith("heads.") else part], PARTS, "parts")
+    check_keys([part.split(".")[0] if part.startswith("heads.") else part], (*PARTS, WORDS_ADAPTER), "parts")
     state = {name: value.detach() for name, value in model.state_dict().items() if _belongs(name, part)}
     if not state:
         raise ConfigError(f"the model has nothing of part '{part}'")

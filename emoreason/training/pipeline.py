@@ -90,8 +90,7 @@ class Pipeline:
             if joined().num_processes > 1:
                 raise ConfigError(f"stage '{name}' trains in one process: run it without a launcher, by --stage {name}")
             if name == WORDS:
-                train_words(self.run, self.out, self.roots, self.data, progress)
-                return True
+                return train_words(self.run, self.out, self.roots, self.data, progress)
             train = train_face if name == "face" else train_voice
             return train(self.run, self.out, self.roots, self.data, self.store, progress)
         with main_first():

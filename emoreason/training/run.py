@@ -68,7 +68,26 @@ class PartSpec(Strict):
         return self
 
 
-class TuningStage(Strict):
+class Scheduled(Strict):
+    """Something with a `schedule`: fields of training.fit.Schedule."""
+
+    schedule: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _schedule(self) -> "Scheduled":
+        self.plan(0)
+        return self
+
+    def plan(self, seed: int) -> Schedule:
+        """Raises ConfigError for a key or value that a schedule cannot have."""
+        check_keys(self.schedule, [field.name for field in fields(Schedule)], "schedule")
+        try:
+            return Schedule(**{"seed": seed} | self.schedule)
+        except TypeError as error:
+            raise ConfigError(f"schedule: {error}") from error
+
+
+class TuningStage(Scheduled):
     """A stage of the language model. dropout: chance that a sample goes without an input; a task that cites what is gone is not
         asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words; label: of
     the head on the run's own labels. emphasis: weight of an answer field's tokens, the text before it having 1: a label is a few
@@ -84,26 +103,22 @@ class TuningStage(Strict):
     label: float = Field(0.0, ge=0)
     emphasis: float | None = Field(None, gt=0)
     checkpointing: bool = False
-    schedule: dict[str, Any]
 
-    @model_validator(mode="after")
-    def _schedule(self) -> "TuningStage":
-        self.plan(0)
-        return self
 
-    def plan(self, seed: int) -> Schedule:
-        """Raises ConfigError for a key or value that a schedule cannot have."""
-        check_keys(self.schedule, [field.name for field in fields(Schedule)], "schedule")
-        try:
-            return Schedule(**{"seed": seed} | self.schedule)
-        except TypeError as error:
-            raise ConfigError(f"schedule: {error}") from error
+class WordsTuning(Scheduled):
+    """How the reading of utterances is tuned along with the head: a change of `rank` in the last `layers` of those that read
+    (`EmoReasonConfig.words`), at learning rate `lr`."""
+
+    rank: int = Field(ge=1)
+    layers: int = Field(ge=1)
+    lr: float = Field(gt=0)
 
 
 class WordsStage(Strict):
     """The stage of training.words_stage. data: recipes to learn from; apart: further ones, whose test splits are kept out of
     these. layer, languages: as `EmoReasonConfig.words`. limit, validation: utterances of each set at most to learn from and to
-    choose by. weight: in the verdict, where calibration shall not find it."""
+    choose by. adapter: without it the language model reads as it is. weight: in the verdict, where calibration shall not find
+    it."""
 
     data: Names = Field(min_length=1)
     apart: Names = []
@@ -111,12 +126,14 @@ class WordsStage(Strict):
     languages: Names = Field(min_length=1)
     limit: int | None = Field(None, ge=1)
     validation: int | None = Field(None, ge=1)
+    adapter: WordsTuning | None = None
     weight: float | None = Field(None, ge=0)
 
     @property
     def reads(self) -> dict[str, Any]:
         """As `EmoReasonConfig.words`."""
-        return self.model_dump(include={"layer", "languages"})
+        adapter = None if self.adapter is None else self.adapter.model_dump(include={"rank", "layers"})
+        return self.model_dump(include={"layer", "languages"}) | ({} if adapter is None else {"adapter": adapter})
 
 
 class Run(Strict):

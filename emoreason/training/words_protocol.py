@@ -12,7 +12,7 @@ from emoreason.model.export import merged
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.scoring.metrics.classification import classification_scores
 from emoreason.scoring.metrics.score import Protocol
-from emoreason.training.words_stage import LABELS, Progress, Reading, backbone_hash, read_all, utterances_of
+from emoreason.training.words_stage import LABELS, Progress, Reading, read_all, utterances_of
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def judged(
     """
     told = utterances_of(records, split, (), model.config.words["languages"])
     backbone = merged(model.backbone).eval()
-    reading = Reading(backbone, tokenizer, model.config.words["layer"], backbone_hash(backbone))
+    reading = Reading(backbone, tokenizer, model.config.words["layer"], model.words_adapter)
     head = model.heads[UTTERANCE_HEAD.name].eval()
     logits = head(read_all(reading, told.lines, folder, progress))
     truth = [LABELS[k] for k in told.emotion]

@@ -1,15 +1,16 @@
-"""The stage words: a head on what the tuned language model makes of an utterance, halfway up. The model stays as it is, so this
-comes after the stages that change it.
+"""The stage words: a head on what the tuned language model makes of an utterance, halfway up. What the model writes stays as it
+is, so this comes after the stages that change that.
 
 Letters: N utterances, F features, K emotions.
 
 A linear head on frozen states has one best fit, so it is found by a full-batch solver instead of steps; only how strongly its
-weights are held back is chosen, on validation. What takes time is reading the utterances, which is kept in shards.
+weights are held back is chosen, on validation. What takes time is reading the utterances, which is kept in shards. From there
+the reading itself may be tuned (training.words_tuning).
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +31,33 @@ from emoreason.model.config import UTTERANCE_HEAD
 from emoreason.model.export import merged
 from emoreason.model.heads import Head
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
-from emoreason.model.words import read_words, words_batch, words_width
+from emoreason.model.stages import WORDS_ADAPTER
+from emoreason.model.words import WordsAdapter, new_adapter, read_words, words_batch, words_width
 from emoreason.scoring.metrics.classification import confusion, uar, weighted_f1
 from emoreason.training import log
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.features import add_weights, batched
 from emoreason.training.finetune import initial
+from emoreason.training.fit import Fitted
 from emoreason.training.mixtures import class_of, load_set, tested_passages
 from emoreason.training.parts import INDEX, load_parts, save_parts
 from emoreason.training.perception import FINAL, places
 from emoreason.training.run import WORDS, Run, WordsStage
+from emoreason.training.words_tuning import WordsTraining, tune_words
 
-PARTS = (f"heads.{UTTERANCE_HEAD.name}",)
+HEAD = f"heads.{UTTERANCE_HEAD.name}"
 LABELS = UTTERANCE_HEAD.labels
 DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the squared weights, beside the mean cross-entropy
 SHARD, BATCH = 1024, 32
 Progress = Callable[[str, float, float | None], None]
 
 
-def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None, progress: Progress | None = None) -> None:
-    """OUT/words/final: the head. Raises ConfigError for data sets that are not there."""
+def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None, progress: Progress | None = None) -> bool:
+    """OUT/words/final: the head, and the adapter where the run asks for one.
+
+    Returns whether it is finished: SIGTERM leaves a checkpoint to be gone on from. Raises ConfigError for data sets that are not
+    there.
+    """
     asked, (model, processor) = run.words, initial(run)
     (out / WORDS).mkdir(parents=True, exist_ok=True)
     written = log.Log(out / WORDS, step=len(log.read(out / WORDS)))
@@ -59,20 +67,44 @@ def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None
     sets = {name: load_set(load_recipe(name), place, progress) for name, place in places_of(asked, roots, data).items()}
     tested = tested_passages(sets)
     backbone = merged(model.backbone).eval()
-    source, found = backbone_hash(backbone), {}
-    reading = Reading(backbone, processor.tokenizer, asked.layer, source)
+    reading = Reading(backbone, processor.tokenizer, asked.layer)
+    told, found = {}, {}
     for split, most in (("train", asked.limit), ("valid", asked.validation)):
         for name in asked.data:
-            told = utterances_of(sets[name], split, tested, asked.languages, most, run.seed)
-            features = read_all(reading, told.lines, out / WORDS / "features", progress)
-            found[split, name] = features, torch.from_numpy(told.emotion)
+            told[split, name] = some = utterances_of(sets[name], split, tested, asked.languages, most, run.seed)
+            features = read_all(reading, some.lines, out / WORDS / "features", progress)
+            found[split, name] = features, torch.from_numpy(some.emotion)
             written.write(len(written.history) + 1, {"read": len(features)})
     features, emotion = (torch.cat(parts) for parts in zip(*(found["train", name] for name in asked.data), strict=True))
-    head, measured = choose_head((features, emotion), {name: found["valid", name] for name in asked.data})
-    model.heads[UTTERANCE_HEAD.name].load_state_dict(head.state_dict())
+    best, measured = choose_head((features, emotion), {name: found["valid", name] for name in asked.data})
+    head = model.heads[UTTERANCE_HEAD.name]
+    head.load_state_dict(best.state_dict())
     written.write(len(written.history) + 1, measured)
     written.close()
-    save_parts(model, PARTS, out / WORDS / FINAL, info={WORDS: {key: round(value, 4) for key, value in measured.items()}})
+    parts = [HEAD]
+    if asked.adapter is not None:
+        sets = [{name: told[split, name] for name in asked.data} for split in ("train", "valid")]
+        fitted = _tune(head, replace(reading, adapter=model.words_adapter), run, *sets, out / WORDS / "tuning", progress)
+        if not fitted.finished:
+            return False
+        parts, measured = [HEAD, WORDS_ADAPTER], measured | fitted.best
+    save_parts(model, parts, out / WORDS / FINAL, info={WORDS: {key: round(value, 4) for key, value in measured.items()}})
+    return True
+
+
+def _tune(
+    head: Head, reading: "Reading", run: Run, train: Mapping[str, "Utterances"], valid: Mapping[str, "Utterances"], folder: Path,
+    progress: Progress | None,
+) -> Fitted:  # fmt: skip
+    """The head and the adapter of `reading`, by data sets."""
+
+    def evaluate() -> dict[str, float]:
+        read = {name: (reading(told.lines), torch.from_numpy(told.emotion)) for name, told in valid.items()}
+        return {"loss": loss_of(head, read), **figures(head, read)}
+
+    rows = {name: list(zip(told.lines, told.emotion.tolist(), strict=True)) for name, told in train.items()}
+    model = WordsTraining(reading.backbone, reading.adapter, head, reading.layer)
+    return tune_words(model, reading.tokenizer, rows, run.words.adapter, run.seed, folder, evaluate, progress)
 
 
 def set_weights(run: Run) -> dict[str, float]:
@@ -86,17 +118,19 @@ def places_of(asked: WordsStage, roots: Mapping[str, Path], data: str | None) ->
 
 
 def give_words(model: EmoReasonForConditionalGeneration, reads: Mapping[str, Any]) -> None:
-    """From now on the model reads utterances, by a new head unless it has one already. reads: as `EmoReasonConfig.words`.
+    """From now on the model reads utterances, by a new head and adapter unless it reads just so already. reads: as
+    `EmoReasonConfig.words`.
 
-    Raises ConfigError for a layer that the language model does not have.
+    Raises ConfigError for layers that the language model does not have.
     """
-    layers = model.config.language_config.get_text_config().num_hidden_layers
-    if not 1 <= reads["layer"] <= layers:
-        raise ConfigError(f"words: layer {reads['layer']} is none of the language model's 1 to {layers}")
-    model.config.words = dict(reads)
+    device = model.face_connector.length.device
+    if model.config.words != dict(reads):
+        adapter = new_adapter(model.backbone, reads)
+        model.words_adapter = adapter and adapter.train(model.training).to(device)
+        model.config.words = dict(reads)
     if UTTERANCE_HEAD.name not in model.heads:
         head = Head(UTTERANCE_HEAD, words_width(model.config.text_width)).train(model.training)
-        model.heads[UTTERANCE_HEAD.name] = head.to(model.face_connector.length.device)
+        model.heads[UTTERANCE_HEAD.name] = head.to(device)
         model.config.heads = [*model.config.heads, UTTERANCE_HEAD.to_dict()]
 
 
@@ -105,13 +139,6 @@ def take_words(run: Run, out: Path, model: EmoReasonForConditionalGeneration) ->
     if run.words is not None and (out / WORDS / FINAL / INDEX).is_file():
         give_words(model, run.words.reads)
         load_parts(model, out / WORDS / FINAL)
-
-
-def backbone_hash(backbone: PreTrainedModel) -> str:
-    """sha256 of the weights that utterances are read by."""
-    total = hashlib.sha256()
-    add_weights(total, backbone.state_dict())
-    return total.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -146,26 +173,36 @@ def utterances_of(
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads, and up to where. source: hash of the weights."""
+    """Who reads, and up to where."""
 
     backbone: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     layer: int
-    source: str
+    adapter: WordsAdapter | None = None
 
+    def source(self) -> str:
+        """Hash of layer and weights, which what is kept goes by."""
+        total = hashlib.sha256(str(self.layer).encode())
+        for part in (self.backbone, self.adapter):
+            if part is not None:
+                add_weights(total, part.state_dict())
+        return total.hexdigest()
+
+    @torch.no_grad()
     def __call__(self, lines: Sequence[tuple[str, ...]]) -> Tensor:
         """float32 [N, F]; utterances of like length are read together."""
         order = sorted(range(len(lines)), key=lambda n: sum(map(len, lines[n])))
         batches = (words_batch(self.tokenizer, [lines[n] for n in some]) for some in batched(order, BATCH))
-        return torch.cat([read_words(self.backbone, batch, self.layer) for batch in batches])[torch.tensor(order).argsort()]
+        read = [read_words(self.backbone, batch, self.layer, self.adapter) for batch in batches]
+        return torch.cat(read)[torch.tensor(order).argsort()]
 
 
 def read_all(reading: Reading, lines: Sequence[tuple[str, ...]], folder: Path, progress: Progress | None = None) -> Tensor:
     """float32 [N, F]. Shards are kept in `folder`, named by what was read and by whom; those that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    out, done = [], 0
+    out, done, source = [], 0, reading.source()
     for shard in batched(lines, SHARD):
-        file = folder / f"{hashlib.sha256(repr((reading.source, reading.layer, shard)).encode()).hexdigest()[:24]}.safetensors"
+        file = folder / f"{hashlib.sha256(repr((source, shard)).encode()).hexdigest()[:24]}.safetensors"
         if not file.is_file():
             save_file_whole({"features": reading(shard).half()}, file)
         out.append(load_file(file)["features"].float())
@@ -203,7 +240,7 @@ def fit_head(features: Tensor, emotion: Tensor, decay: float) -> Head:
 def choose_head(train: tuple[Tensor, Tensor], valid: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[Head, dict[str, float]]:
     """The decay with the least cross-entropy on validation, all its sets counting alike; and what it measured there."""
     heads = {decay: fit_head(*train, decay) for decay in DECAYS}
-    losses = {decay: _mean(F.cross_entropy(head(x), y) for x, y in valid.values()) for decay, head in heads.items()}
+    losses = {decay: loss_of(head, valid) for decay, head in heads.items()}
     best = min(losses, key=losses.__getitem__)
     return heads[best], {"decay": best, "loss": losses[best], **figures(heads[best], valid)}
 
@@ -221,5 +258,7 @@ def figures(head: Head, sets: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, 
     return found
 
 
-def _mean(values: Iterable[Tensor]) -> float:
-    return float(torch.stack(list(values)).mean())
+@torch.no_grad()
+def loss_of(head: Head, sets: Mapping[str, tuple[Tensor, Tensor]]) -> float:
+    """Mean cross-entropy, all sets counting alike."""
+    return float(torch.stack([F.cross_entropy(head(features), emotion) for features, emotion in sets.values()]).mean())

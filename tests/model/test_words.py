@@ -10,8 +10,11 @@ from observations import make_observation
 
 from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.backbones import decoder_of
 from emoreason.model.decode import TransformersEngine
+from emoreason.model.export import merged
 from emoreason.model.fusion import fuse
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.prompt import SPECIAL_TOKENS
 from emoreason.model.segment_input import spoken, utterances
 from emoreason.model.verdict import head_sources, present_in
@@ -90,8 +93,45 @@ def test_words_are_not_read_for_training_text_or_by_a_model_without_the_head():
     assert processor([said[0].without("words")])["words"] is None
 
 
+@pytest.mark.parametrize("family", ["llama", "qwen3_vl", "gemma3"])
+def test_an_adapter_changes_what_is_read_and_nothing_else(family, tmp_path):
+    processor, model = toy(FAMILIES[family])
+    give_words(model, READS)
+    batch, prompt = words_batch(processor.tokenizer, ROWS), processor([talking(0, ROWS[0])])
+    read, wrote = model.read(batch), model(**prompt).logits
+    give_words(model, READS | {"adapter": {"rank": 2, "layers": 1}})
+    assert model.read(batch).equal(read), "a new adapter changes nothing"
+    for parameter in model.words_adapter.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    changed = model.read(batch)
+    assert not torch.allclose(changed, read, atol=1e-3) and not changed[1].any()
+    assert model(**prompt).logits.equal(wrote)
+
+    model.save_pretrained(tmp_path)
+    again = EmoReasonForConditionalGeneration.from_pretrained(tmp_path)
+    torch.testing.assert_close(again.read(batch), changed, atol=1e-5, rtol=1e-5)
+    again.backbone = merged(again.backbone)
+    torch.testing.assert_close(again.read(batch), changed, atol=1e-4, rtol=1e-4)
+
+
+def test_layers_that_are_not_read_from_do_not_run(parts):
+    processor, model = parts
+    ran = []
+    handles = [
+        layer.register_forward_hook(lambda *_, n=n: ran.append(n)) for n, layer in enumerate(decoder_of(model.backbone).layers)
+    ]
+    try:
+        model.read(words_batch(processor.tokenizer, ROWS))
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert ran == [0] and len(handles) > 1
+
+
 def test_a_layer_that_is_not_there_is_refused():
     _, model = toy(FAMILIES["llama"])
+    with pytest.raises(ConfigError, match="the adapter's 2 layers are not among the first 1"):
+        give_words(model, READS | {"adapter": {"rank": 2, "layers": 2}})
     for layer in (0, 3):
         with pytest.raises(ConfigError, match=f"layer {layer} is none of the language model's 1 to 2"):
             give_words(model, {"layer": layer, "languages": ["en"]})

@@ -163,9 +163,10 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert set(read_index(out / "voice" / "final")["parts"]) == {"voice", "heads.voice_emotion"}
     assert set(read_index(out / "multitask" / "final")["parts"]) == {"connectors", "tokens", "language", "heads"}
     assert set(read_index(out / "reason" / "final")["parts"]) == {"language"}
-    assert set(read_index(out / "words" / "final")["parts"]) == {"heads.words_emotion"}
+    assert set(read_index(out / "words" / "final")["parts"]) == {"heads.words_emotion", "words_adapter"}
     read = log.read(out / "words")
     assert [entry["step"] for entry in read] == [1, 2, 3] and read[0]["read"] > 0 and "uar_even_meld" in read[-1]
+    assert "valid_uar_even_meld" in log.read(out / "words" / "tuning")[-1]
     aligned, tuned = (load_file(out / name / "final" / "connectors.safetensors") for name in ("align", "multitask"))
     assert any(not torch.equal(aligned[name], tuned[name]) for name in aligned)
     page = (out / "multitask" / "page.html").read_text()
@@ -187,7 +188,10 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     torch.testing.assert_close(model.state_dict()[name], seen[name].half().float())
     heard = load_file(out / "words" / "final" / "heads.words_emotion.safetensors")["heads.words_emotion.out.weight"]
     torch.testing.assert_close(model.heads["words_emotion"].out.weight, heard.half().float())
-    assert model.config.words == {"layer": 1, "languages": ["en"]}
+    assert model.config.words == {"layer": 1, "languages": ["en"], "adapter": {"rank": 2, "layers": 1}}
+    changed = load_file(out / "words" / "final" / "words_adapter.safetensors")
+    name = next(name for name in changed if ".1.weight" in name and changed[name].any())
+    torch.testing.assert_close(model.state_dict()[name], changed[name].half().float())
     card = (shipped / "README.md").read_text()
     assert "FER2013 competition terms" in card and "| multitask | multitask.loss |" in card and "prohibited" in card
     assert "hours in all" in card and "## Results" not in card

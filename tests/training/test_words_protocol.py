@@ -28,7 +28,7 @@ def parts(tmp_path_factory):
     give_words(model, {"layer": 1, "languages": ["en"]})
     rows = [(SAID, "joy")] * 6 + [(SAID, "anger")] * 3 + [("f1 AU12 strong.", "joy")] * 12
     told = utterances_of(records("train", rows), "train", (), ["en"])
-    reading = Reading(model.backbone, processor.tokenizer, 1, "toy")
+    reading = Reading(model.backbone, processor.tokenizer, 1)
     features = read_all(reading, told.lines, tmp_path_factory.mktemp("features"))
     head = fit_head(features, torch.from_numpy(told.emotion), decay=1e-3)
     model.heads["words_emotion"].load_state_dict(head.state_dict())

@@ -92,13 +92,15 @@ def test_what_was_read_is_not_read_again(tmp_path, monkeypatch):
             read.append(lines)
             return torch.tensor([[float(len(line[-1]))] for line in lines])
 
-    lines = [("a",), ("bb",), ("ccc",)]
-    told = read_all(Reader(None, None, 1, "x"), lines, tmp_path)
+    lines, weights = [("a",), ("bb",), ("ccc",)], torch.nn.Linear(2, 2)
+    told = read_all(Reader(weights, None, 1), lines, tmp_path)
     assert told.tolist() == [[1.0], [2.0], [3.0]] and len(read) == 2
-    assert read_all(Reader(None, None, 1, "x"), lines, tmp_path).equal(told) and len(read) == 2
-    read_all(Reader(None, None, 1, "other weights"), lines, tmp_path)
-    read_all(Reader(None, None, 2, "x"), lines, tmp_path)
-    assert len(read) == 6
+    assert read_all(Reader(weights, None, 1), lines, tmp_path).equal(told) and len(read) == 2
+    others = torch.nn.Linear(2, 2)
+    for other in (Reader(others, None, 1), Reader(weights, None, 2), Reader(weights, None, 1, others)):
+        before = len(read)
+        read_all(other, lines, tmp_path)
+        assert len(read) == before + 2
 
 
 def test_unknown_missing_and_senseless_settings_are_named(tmp_path):
@@ -112,6 +114,7 @@ def test_unknown_missing_and_senseless_settings_are_named(tmp_path):
         ("stages.words.limit=0", "limit"),
         ("stages.words.weight=-1", "weight"),
         ("stages.words.layer=many", "layer"),
+        ("stages.words.adapter={rank: 0, layers: 1, lr: 0.1, schedule: {steps: 1, batch: 1}}", "adapter.rank"),
     ):
         with pytest.raises(ConfigError, match=f"stages.words: '{key}'"):
             load_run("tiny-smoke", [wrong])
