@@ -107,11 +107,12 @@ class TuningStage(Scheduled):
 
 class WordsTuning(Scheduled):
     """How the reading of utterances is tuned along with the head: a change of `rank` in the last `layers` of those that read
-    (`EmoReasonConfig.words`), at learning rate `lr`."""
+    (`EmoReasonConfig.words`), at learning rate `lr`. weights: how often a data set is drawn beside one of weight 1."""
 
     rank: int = Field(ge=1)
     layers: int = Field(ge=1)
     lr: float = Field(gt=0)
+    weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
 
 
 class WordsStage(Strict):
@@ -128,6 +129,12 @@ class WordsStage(Strict):
     validation: int | None = Field(None, ge=1)
     adapter: WordsTuning | None = None
     weight: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _weighed(self) -> "WordsStage":
+        if self.adapter is not None:
+            check_keys(self.adapter.weights, self.data, "adapter.weights")
+        return self
 
     @property
     def reads(self) -> dict[str, Any]:

@@ -35,11 +35,19 @@ class WordsTraining(nn.Module):
 
 
 class Drawn:
-    """Data sets of utterances, drawn alike often whatever their sizes, each with its emotions as frequent as they are."""
+    """Data sets of utterances, drawn by their weights (1 where there is none) whatever their sizes, each with its emotions as
+    frequent as they are."""
 
-    def __init__(self, sets: Mapping[str, Sequence[Utterance]], seed: int):
+    def __init__(self, sets: Mapping[str, Sequence[Utterance]], weights: Mapping[str, float], seed: int):
         self.sets = sets
-        self.mixture = Mixture([Part(name, len(rows)) for name, rows in sets.items()], seed)
+        self.mixture = Mixture([Part(name, len(rows), weights.get(name, 1.0)) for name, rows in sets.items()], seed)
+
+    def shares(self, emotions: int) -> Tensor:
+        """float [K]: of each emotion among what is drawn; one without an example counts as one in a thousand."""
+        of = {name: torch.tensor([emotion for _, emotion in rows]) for name, rows in self.sets.items()}
+        each = [part.weight * of[part.name].bincount(minlength=emotions) / part.size for part in self.mixture.parts]
+        total = torch.stack(each).sum(0)
+        return (total / total.sum()).clamp_min(1e-3)
 
     def example(self, draw: Draw) -> Utterance:
         return self.sets[draw.part][draw.item]
@@ -62,8 +70,10 @@ def tune_words(
     model: WordsTraining, tokenizer: PreTrainedTokenizerBase, sets: Mapping[str, Sequence[Utterance]], asked: WordsTuning,
     seed: int, folder: Path, evaluate: Evaluate, progress: Progress | None = None,
 ) -> Fitted:  # fmt: skip
-    """Train adapter and head; `evaluate` chooses among the weights, by its loss. Goes on where it was stopped, as `fit`."""
+    """Train adapter and head, whose prior becomes that of the draws; `evaluate` chooses among the weights, by its loss. Goes on
+    where it was stopped, as `fit`."""
     plan = asked.plan(seed)
+    examples = Drawn(sets, asked.weights, plan.seed)
+    model.head.set_prior(examples.shares(len(model.head.spec.labels)))
     groups = [{"name": "words", "params": [p for p in model.parameters() if p.requires_grad], "lr": asked.lr}]
-    examples = Drawn(sets, plan.seed)
     return fit(model, examples, collate(tokenizer), plan, folder, groups, evaluate, progress=progress)

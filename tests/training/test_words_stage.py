@@ -118,6 +118,8 @@ def test_unknown_missing_and_senseless_settings_are_named(tmp_path):
     ):
         with pytest.raises(ConfigError, match=f"stages.words: '{key}'"):
             load_run("tiny-smoke", [wrong])
+    with pytest.raises(ConfigError, match="adapter.weights: unknown key 'mled'; did you mean 'meld'"):
+        load_run("tiny-smoke", ["stages.words.adapter.weights={mled: 2}"])
 
 
 def test_a_run_may_set_the_weight_of_the_head():

@@ -33,16 +33,19 @@ def test_adapter_and_head_learn_and_the_language_model_stays(parts, tmp_path):
         plain, loss = read_words(model.backbone, every["words"], 2), training(**every)["loss"]
     fitted = tune_words(training, tokenizer, SETS, ASKED, 0, tmp_path, lambda: {"loss": training(**every)["loss"].item()})
     assert fitted.finished and fitted.best["loss"] < 0.5 * loss
+    assert head.log_prior.exp().topk(3).values.tolist() == pytest.approx([0.5, 0.25, 0.25], abs=0.005)
     changed = {name.split(".")[0] for name, value in training.state_dict().items() if not value.equal(before[name])}
     assert changed == {"words_adapter", "head"}
     assert read_words(model.backbone, every["words"], 2).equal(plain)
     assert not model.read(every["words"]).allclose(plain, atol=1e-3)
 
 
-def test_a_set_is_drawn_as_often_as_a_larger_one():
-    drawn = Drawn(SETS, seed=1)
+@pytest.mark.parametrize(("weights", "often"), [({}, 10), ({"talk": 3.0}, 5)])
+def test_sets_are_drawn_by_weight_and_not_by_size(weights, often):
+    drawn = Drawn(SETS, weights, seed=1)
     draws = [next(drawn.mixture) for _ in range(20)]
-    assert sum(draw.part == "notes" for draw in draws) == 10
+    assert sum(draw.part == "notes" for draw in draws) == often
+    assert drawn.shares(4).tolist() == pytest.approx([(1 - often / 20) / 2] * 2 + [often / 20, 0.001])
     assert {drawn.example(draw) for draw in draws} == {row for rows in SETS.values() for row in rows}
     assert drawn.size(SETS["talk"][1]) == len("no cue stands out")
 
