@@ -4,7 +4,9 @@ Letters: B segments of a batch, P persons, T frames of a segment, N frames of a 
 """
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, islice
@@ -73,7 +75,8 @@ class Part:
 class ModelJudge:
     """Judges an Observation as the composer does, by the model. `path`: "soft" = soft tokens and evidence lines, "text" =
     evidence lines alone. `model` is None where only the engine has it, elsewhere: then `path` must be "text".
-    `weights_sha256` is None for a model without a checkpoint."""
+    `weights_sha256` is None for a model without a checkpoint. Threads may share a judge: it hears one after the other, as soft
+    tokens and the reading of utterances change the model while they last."""
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class ModelJudge:
         self.name, self.path, self.weights_sha256, self.revision = name, path, weights_sha256, revision
         self.settings = verdict.VerdictSettings(**(self.config.verdict or {}))
         self.scenes = SCENES if processor.pictures is not None and path == "soft" else 0
+        self._turn = nullcontext() if model is None else threading.RLock()
 
     def __call__(self, observation: Observation, clip: Clip, on_text: OnText | None = None) -> Judged:
         """`on_text(segment, text)` follows the writing."""
@@ -116,7 +120,9 @@ class ModelJudge:
         waiting = self._asked(pairs)
         while window := list(islice(waiting, BATCH * WINDOW)):
             for some in self._batches(window):
-                for asked, part in zip(some, self._judge(some, on_text), strict=True):
+                with self._turn:
+                    judged = self._judge(some, on_text)
+                for asked, part in zip(some, judged, strict=True):
                     parts[asked.number] = part
         told: list[list[Part]] = [[] for _ in pairs]
         for number, owner in enumerate(owners):
@@ -178,7 +184,8 @@ class ModelJudge:
         verdict_turn = (emotion_question(self.labels), answer_text("", "", told.verdict.label))
         given = replace(given, turns=(verdict_turn, (WHY, sanitize(told.explanation.text))))
         batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
-        written = self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0]
+        with self._turn:
+            written = self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0]
         return corrected(verdict.finished(written), given.evidence)
 
     def _judge(self, asked: Sequence[Asked], on_text: OnText | None) -> list[Part]:

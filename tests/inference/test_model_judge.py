@@ -1,6 +1,9 @@
 """The model behind EmotionReasoner: a toy model on a made clip, from measurements to a checked report."""
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -253,6 +256,29 @@ def same(mine, yours):
     for name, values in mine.frames.items():
         np.testing.assert_allclose(values, yours.frames[name], atol=1e-3)
     assert (mine.voice is None) == (yours.voice is None)
+
+
+def test_threads_may_share_a_judge(clip, several, monkeypatch):
+    judge, met = make_judge(verdict={"most_tokens": 4}), threading.Event()
+    alone = [judge(observation, clip) for observation in several[:2]]
+    soft_tokens = judge.model.soft_tokens
+    reading = []
+
+    @contextmanager
+    def slow(*batch):
+        with soft_tokens(*batch):
+            reading.append(batch)
+            if len(reading) > 1:
+                met.set()  # the other one is in here, too
+            met.wait(0.2)
+            yield
+            reading.pop()
+
+    monkeypatch.setattr(judge.model, "soft_tokens", slow)
+    with ThreadPoolExecutor(2) as pool:
+        for mine, yours in zip(pool.map(lambda observation: judge(observation, clip), several[:2]), alone, strict=True):
+            same(mine, yours)
+    assert not met.is_set()
 
 
 @pytest.mark.parametrize("path", ["soft", "text"])
