@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emoreason.instructions.recipe import Recipe, load_recipe
+from emoreason.training.parts import figures
 from emoreason.training.run import Run
 
 _WHOLE = (
@@ -77,17 +78,8 @@ def _cost(hours: Mapping[str, float]) -> str:
 
 def _figures(measured: Mapping[str, Any]):
     for stage, info in measured.items():
-        for name, value in _flat(info):
+        for name, value in figures(info).items():
             yield [stage, name, f"{value:.3f}" if isinstance(value, float) else str(value)]
-
-
-def _flat(values: Mapping[str, Any], before: str = ""):
-    for name, value in values.items():
-        label = f"{before}{name}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{label}.")
-        elif isinstance(value, int | float):
-            yield label, value
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:

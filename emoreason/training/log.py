@@ -60,6 +60,12 @@ def read(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in lines[:-1]]  # what is whole ends in a newline
 
 
+def phases(folder: Path) -> dict[str, list[dict[str, float]]]:
+    """The logs of a stage, by phase: its own, named "", and those of the folders within."""
+    found = {"": read(folder)} | {inner.name: read(inner) for inner in sorted(folder.glob("*/"))}
+    return {name: entries for name, entries in found.items() if entries}
+
+
 def _tracker(name: str, folder: Path, step: int):
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 

@@ -35,22 +35,24 @@ class Curve:
 
 
 def write_page(folder: Path, title: str, rows: Mapping[str, float], samples: Sequence[Sample] = ()) -> Path:
-    """`folder/page.html` from `folder/log.jsonl`; `rows` is the table of final figures."""
+    """`folder/page.html` from the stage's logs there (log.phases); `rows` is the table of final figures."""
     environment = Environment(loader=PackageLoader("emoreason.training"), autoescape=True, undefined=StrictUndefined)
-    history = log.read(folder)
+    phases = log.phases(folder)
+    drawn = [curve for phase, history in phases.items() for curve in curves(history, phase)]
     page = environment.get_template("page.html.j2").render(
-        title=title, curves=curves(history), rows=rows, samples=samples, width=WIDTH, height=HEIGHT, margin=MARGIN,
-        minutes=history[-1]["seconds"] / 60 if history else 0.0,
+        title=title, curves=drawn, rows=rows, samples=samples, width=WIDTH, height=HEIGHT, margin=MARGIN,
+        minutes=sum(history[-1]["seconds"] for history in phases.values()) / 60,
     )  # fmt: skip
     (folder / "page.html").write_text(page, encoding="utf-8")
     return folder / "page.html"
 
 
-def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
-    """One of every figure that was logged at least twice; training figures first."""
+def curves(history: Sequence[Mapping[str, float]], phase: str = "") -> list[Curve]:
+    """One of every figure that was logged at least twice; training figures first. A phase stands before their names."""
     names = list(dict.fromkeys(name for entry in history for name in entry if name not in ("step", "seconds")))
     found = {name: [(entry["step"], entry[name]) for entry in history if name in entry] for name in names}
-    return [_curve(name, points) for name, points in found.items() if len(points) > 1]
+    before = f"{phase}: " if phase else ""
+    return [_curve(before + name, points) for name, points in found.items() if len(points) > 1]
 
 
 def _curve(name: str, values: Sequence[tuple[float, float]]) -> Curve:

@@ -59,6 +59,17 @@ def load_parts(model: nn.Module, folder: str | Path, parts: Iterable[str] | None
     return index
 
 
+def figures(info: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers that a stage told about its parts, by name: those of an inner mapping as OUTER.INNER."""
+    found: dict[str, float] = {}
+    for name, value in info.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": number for inner, number in figures(value).items()}
+        elif isinstance(value, int | float):
+            found[name] = value
+    return found
+
+
 def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
     """Parameters and saved buffers of one part: views, so writing to them changes the model."""
     check_keys([part.split(".")[0] if part.startswith("heads.") else part], (*PARTS, WORDS_ADAPTER), "parts")

@@ -89,10 +89,7 @@ class Pipeline:
         if name in CODED:
             if joined().num_processes > 1:
                 raise ConfigError(f"stage '{name}' trains in one process: run it without a launcher, by --stage {name}")
-            if name == WORDS:
-                return train_words(self.run, self.out, self.roots, self.data, progress)
-            train = train_face if name == "face" else train_voice
-            return train(self.run, self.out, self.roots, self.data, self.store, progress)
+            return self._train_coded(name, progress)
         with main_first():
             self._mixtures(progress)
         stage = self._stage(name)
@@ -106,6 +103,17 @@ class Pipeline:
                 samples = Samples(self._stage(name, trained=True))
             write_page(self.out / name, f"{self.run.name}: {name}", fitted.best, samples.write("after"))
         return fitted.finished
+
+    def _train_coded(self, name: str, progress: Progress | None) -> bool:
+        if name == WORDS:
+            finished = train_words(self.run, self.out, self.roots, self.data, progress)
+        else:
+            train = train_face if name == "face" else train_voice
+            finished = train(self.run, self.out, self.roots, self.data, self.store, progress)
+        if finished:
+            told = parts.read_index(self.out / name / FINAL)["info"]
+            write_page(self.out / name, f"{self.run.name}: {name}", parts.figures(told))
+        return finished
 
     def pages(self, name: str) -> list[Path]:
         return [page for page in [self.out / name / "page.html"] if page.is_file()]

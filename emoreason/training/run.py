@@ -89,7 +89,7 @@ class Scheduled(Strict):
 
 class TuningStage(Scheduled):
     """A stage of the language model. dropout: chance that a sample goes without an input; a task that cites what is gone is not
-        asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words; label: of
+    asked then. validation: so many conversations of each part. sentiment: weight of the loss of the head on words; label: of
     the head on the run's own labels. emphasis: weight of an answer field's tokens, the text before it having 1: a label is a few
     tokens among a hundred.
     checkpointing: activations of the language model's layers are computed twice rather than kept, for memory."""

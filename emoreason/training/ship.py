@@ -84,9 +84,8 @@ def spent(run: Run, out: Path) -> dict[str, float]:
     """Hours that each stage trained, by its logs; a stage may have several phases."""
     hours = {}
     for name in run.stages:
-        logs = [log.read(folder) for folder in ((out / name), *sorted((out / name).glob("*/")))]
-        if any(logs):
-            hours[name] = sum(entries[-1]["seconds"] for entries in logs if entries) / 3600
+        if logs := log.phases(out / name):
+            hours[name] = sum(entries[-1]["seconds"] for entries in logs.values()) / 3600
     return hours
 
 

@@ -43,7 +43,7 @@ from emoreason.training.mixtures import class_of, load_set, tested_passages
 from emoreason.training.parts import INDEX, load_parts, save_parts
 from emoreason.training.perception import FINAL, places
 from emoreason.training.run import WORDS, Run, WordsStage
-from emoreason.training.words_tuning import WordsTraining, tune_words
+from emoreason.training.words_tuning import WordsTraining, shares, tune_words
 
 HEAD = f"heads.{UTTERANCE_HEAD.name}"
 LABELS = UTTERANCE_HEAD.labels
@@ -74,7 +74,7 @@ def train_words(run: Run, out: Path, roots: Mapping[str, Path], data: str | None
             told[split, name] = some = utterances_of(sets[name], split, tested, asked.languages, most, run.seed)
             features = read_all(reading, some.lines, out / WORDS / "features", progress)
             found[split, name] = features, torch.from_numpy(some.emotion)
-            written.write(len(written.history) + 1, {"read": len(features)})
+            written.write(len(written.history) + 1, {f"read_{split}_{name}": len(features)})
     features, emotion = (torch.cat(parts) for parts in zip(*(found["train", name] for name in asked.data), strict=True))
     best, measured = choose_head((features, emotion), {name: found["valid", name] for name in asked.data})
     head = model.heads[UTTERANCE_HEAD.name]
@@ -213,10 +213,9 @@ def read_all(reading: Reading, lines: Sequence[tuple[str, ...]], folder: Path, p
 
 
 def fit_head(features: Tensor, emotion: Tensor, decay: float) -> Head:
-    """features [N, F], emotion [N] -> multinomial logistic regression on standardised features. The head carries its prior, in
-    which an emotion without an example counts as one in a thousand."""
+    """features [N, F], emotion [N] -> multinomial logistic regression on standardised features. The head carries its prior."""
     head = Head(UTTERANCE_HEAD, features.shape[1], dropout=0.0)
-    head.set_prior((torch.bincount(emotion, minlength=len(LABELS)) / len(emotion)).clamp_min(1e-3))
+    head.set_prior(shares(emotion, len(LABELS)))
     plain = F.layer_norm(features, features.shape[1:])
     spread = plain.std(0).clamp_min(1e-4)
     with torch.no_grad():  # the head's own norm does the standardising

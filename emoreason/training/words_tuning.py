@@ -43,17 +43,22 @@ class Drawn:
         self.mixture = Mixture([Part(name, len(rows), weights.get(name, 1.0)) for name, rows in sets.items()], seed)
 
     def shares(self, emotions: int) -> Tensor:
-        """float [K]: of each emotion among what is drawn; one without an example counts as one in a thousand."""
-        of = {name: torch.tensor([emotion for _, emotion in rows]) for name, rows in self.sets.items()}
-        each = [part.weight * of[part.name].bincount(minlength=emotions) / part.size for part in self.mixture.parts]
-        total = torch.stack(each).sum(0)
-        return (total / total.sum()).clamp_min(1e-3)
+        """float [K], as `shares` of what is drawn."""
+        parts = self.mixture.parts
+        emotion, weight = zip(*((k, part.weight / part.size) for part in parts for _, k in self.sets[part.name]), strict=True)
+        return shares(torch.tensor(emotion), emotions, torch.tensor(weight))
 
     def example(self, draw: Draw) -> Utterance:
         return self.sets[draw.part][draw.item]
 
     def size(self, example: Utterance) -> int:
         return sum(map(len, example[0]))
+
+
+def shares(emotion: Tensor, emotions: int, weight: Tensor | None = None) -> Tensor:
+    """int [N], what each weighs [N] -> float [K], a head's prior: an emotion without an example counts as one in a thousand."""
+    counted = emotion.bincount(weight, emotions).float()
+    return (counted / counted.sum()).clamp_min(1e-3)
 
 
 def collate(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[Utterance]], dict]:

@@ -25,6 +25,16 @@ def test_the_page_escapes_what_models_write(tmp_path):
     assert "2.0 minutes of training" in page and "0.25" in page and "polyline" in page
 
 
+def test_a_stage_of_phases_shows_them_all(tmp_path):
+    for phase in ("alone", "joint", "data"):
+        (tmp_path / phase).mkdir()
+    for phase in ("alone", "joint"):
+        log(tmp_path / phase, [{"step": n, "seconds": 60.0 * n, "loss": 1.0} for n in (1, 2)])
+    page = write_page(tmp_path, "a run: face", {"valid.uar": 0.5}).read_text()
+    assert "4.0 minutes of training" in page and "valid.uar" in page and "data" not in page
+    assert page.count("<figcaption>") == 2 and "alone: loss" in page and "joint: loss" in page
+
+
 def test_a_page_without_samples_or_figures(tmp_path):
     log(tmp_path, [])
     page = write_page(tmp_path, "t", {}).read_text()

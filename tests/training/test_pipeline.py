@@ -165,10 +165,12 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert set(read_index(out / "reason" / "final")["parts"]) == {"language"}
     assert set(read_index(out / "words" / "final")["parts"]) == {"heads.words_emotion", "words_adapter"}
     read = log.read(out / "words")
-    assert [entry["step"] for entry in read] == [1, 2, 3] and read[0]["read"] > 0 and "uar_even_meld" in read[-1]
+    assert [entry["step"] for entry in read] == [1, 2, 3] and read[0]["read_train_meld"] > 0 and "uar_even_meld" in read[-1]
     assert any("valid_uar_even_meld" in entry for entry in log.read(out / "words" / "tuning"))
     aligned, tuned = (load_file(out / name / "final" / "connectors.safetensors") for name in ("align", "multitask"))
     assert any(not torch.equal(aligned[name], tuned[name]) for name in aligned)
+    for name, figure in (("face", "valid.uar"), ("voice", "valid.uar"), ("words", "words.loss")):
+        assert figure in (out / name / "page.html").read_text()
     page = (out / "multitask" / "page.html").read_text()
     assert "Samples before and after" in page and "loss_dialogue" in page and "polyline" in page
     assert command(["train", run, "--out", str(out), *options]) == 0  # nothing is left to do
