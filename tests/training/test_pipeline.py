@@ -158,7 +158,8 @@ def test_all_stages_train_stop_go_on_and_ship(folder, options, tmp_path, capsys)
     assert "face: " in capsys.readouterr().out and not (out / "face").exists()
 
     assert command(["train", run, "--out", str(out), *options]) == 0
-    assert capsys.readouterr().out.split() == [str(out / name / "page.html") for name in ("align", "multitask", "reason")]
+    stages = ("face", "voice", "align", "multitask", "reason", "words")
+    assert capsys.readouterr().out.split() == [str(out / name / "page.html") for name in stages]
     assert {"face", "face.trunk", "heads.emotion"} <= set(read_index(out / "face" / "final")["parts"])
     assert set(read_index(out / "voice" / "final")["parts"]) == {"voice", "heads.voice_emotion"}
     assert set(read_index(out / "multitask" / "final")["parts"]) == {"connectors", "tokens", "language", "heads"}
