@@ -11,7 +11,6 @@ from emoreason.errors import ConfigError
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation, Words, WordSegment
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.perception.store import ObservationStore
 from emoreason.report.schema import EmotionReport, Explanation
 
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ class Studio:
 
     def analyse(self, file: str, choices: Choices, progress: Callable, on_text: Callable) -> EmotionReport:
         """Raises MediaError, ConfigError."""
-        from emoreason.perception.observe import observe
+        from emoreason.inference.judges.composer import ComposerJudge
+        from emoreason.inference.reasoner import EmotionReasoner
 
         clip = Clip(file)
         if clip.duration_s > self.longest_s:
@@ -54,7 +54,7 @@ class Studio:
             language=choices.language or None,
         )
         loading = self.warm(choices.model)  # while faces are measured, by another processor
-        observation = observe(clip, settings, ObservationStore(None), progress)
+        observation = EmotionReasoner(ComposerJudge(), settings).observe(clip, progress)
         progress("explanation", 0.0, None)
         loading.join()
         return self.reasoner(choices.model).report(_chosen(observation, choices), on_text)

@@ -25,11 +25,11 @@ from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import EmoReasonError
 from emoreason.evaluation import probes
 from emoreason.evaluation.peers import PEERS, Peer, ask, canonical, emotions_of, python_of, scores_among, shared
-from emoreason.evaluation.predictors import load_predictor
 from emoreason.evaluation.run import run
 from emoreason.evaluation.samples import Folders, Sample, Samples, load_samples
 from emoreason.evaluation.shown import show, text_of
 from emoreason.evaluation.suite import load_suite
+from emoreason.inference.judges import load_judge
 from emoreason.instructions.observe_all import default_store, files_of
 from emoreason.media import Clip
 from emoreason.model.modeling import load_whisper
@@ -118,7 +118,7 @@ def add_peer(table: Table, peer: Peer, environments: Path, work: Path) -> None:
 
 
 def add_model(table: Table, model: str, work: Path) -> None:
-    predictor = load_predictor(model)
+    predictor = load_judge(model)
     rows = run(table.samples, predictor, work / predictor.name, default_store(), table.limit)
     name = f"emoreason {__version__}, {predictor.name}"
     table.said[name] = {row.id: row.prediction and _of(table, row.prediction["probabilities"]) for row in rows}

@@ -15,9 +15,9 @@ from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
 from emoreason.terminal import progress
 
 if TYPE_CHECKING:  # evaluation takes seconds to import
-    from emoreason.evaluation.predictors import Predictor
     from emoreason.evaluation.samples import Folders
     from emoreason.evaluation.suite import Suite
+    from emoreason.inference.judges import Judge
 
 
 class Done(Protocol):
@@ -59,10 +59,10 @@ class Asked:
 
         return Folders(self.roots, os.environ.get("EMOREASON_DATA"))
 
-    def predictor(self) -> "Predictor":
-        from emoreason.evaluation.predictors import load_predictor
+    def predictor(self) -> "Judge":
+        from emoreason.inference.judges import load_judge
 
-        judge = load_predictor(self.model)
+        judge = load_judge(self.model)
         return judge if self.without is None else judge.without(self.without)
 
     def measurements(self) -> Path:

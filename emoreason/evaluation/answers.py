@@ -24,10 +24,12 @@ import numpy as np
 
 from emoreason.evaluation.explanations import BLIND, WITHOUT_EVIDENCE, Told, counts
 from emoreason.evaluation.native import Native, most_likely
-from emoreason.evaluation.predictors import Predictor, Question, reports, verdicts
 from emoreason.evaluation.shown import Shown
 from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.verdicts import Question, inputs, reports, verdicts
+from emoreason.inference.judges import Judge
 from emoreason.instructions.answers import Exchange, affect_said, yes_no
+from emoreason.instructions.conversation import segment_of
 from emoreason.instructions.label_tasks import SENTIMENTS, Scheme, dialogue, shuffled
 from emoreason.instructions.tasks import context
 from emoreason.instructions.templates import templates
@@ -41,6 +43,7 @@ from emoreason.report.schema import EmotionReport, Verdict
 from emoreason.scoring.answer import Answer, parse_answer
 
 Status = Literal["answered", "silent", "unparsable", "failed"]
+MOST_TOKENS = 160  # of a written answer, its fields included
 PROBABLE = 0.5  # from which a head's probability counts as present
 _PAIR = re.compile(r"(\d+) because of (\d+)(?: \(([^()]+)\))?")
 
@@ -62,7 +65,7 @@ class Exam:
     suite: Suite
     native: Native
     scheme: Scheme
-    predictor: Predictor
+    predictor: Judge
     others: Callable[[Shown], list[Observation]]  # measurements of other samples, that a text should not fit
 
     def answers(self, shown: Sequence[Shown]) -> list[Said]:
@@ -79,6 +82,14 @@ class Exam:
         """The verdict of a judge that does not write is all it answers, so that it stands for the free answer, too."""
         return self.suite.answer == "free" and self.predictor.writes
 
+    def choose(self, questions: Sequence[Question]) -> list[dict[str, float]]:
+        """Probabilities of the labels of each question; all questions offer the same ones."""
+        return self.predictor.choose(inputs(self.predictor, questions), questions[0].labels)
+
+    def reply(self, questions: Sequence[Question]) -> list[str]:
+        """Whole written answers, answer fields included."""
+        return self.predictor.reply(inputs(self.predictor, questions), MOST_TOKENS)
+
     def question(self, shown: Shown, task: str, labels: Sequence[str] = (), **slots: str) -> Question:
         """Worded as in training, the wording and the order of labels drawn by the sample's id: the same for every judge."""
         rng = random.Random(f"{self.suite.name}/{shown.sample.id}")
@@ -90,12 +101,13 @@ class Exam:
 
 def _emotion(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if exam.suite.answer == "head":
-        return [_by_head(exam, *pair) for pair in zip(exam.predictor.judge(shown, explain=False), shown, strict=True)]
+        judged = exam.predictor.judge([(one.observation, one.clip) for one in shown], explain=False)
+        return [_by_head(exam, *pair) for pair in zip(judged, shown, strict=True)]
     if exam.freely:
         return _written(exam, shown)
     if exam.in_writing:
         labels = exam.scheme.labels
-        chosen = exam.predictor.choose([exam.question(one, "emotion", labels) for one in shown])
+        chosen = exam.choose([exam.question(one, "emotion", labels) for one in shown])
         return [_chosen(_merged(p, exam.native), abstained=False) for p in chosen]
     return _closed(exam, shown)
 
@@ -130,7 +142,7 @@ def _by_head(exam: Exam, judged: Judged, shown: Shown) -> Said:
 def _written(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     """Whatever label stands in the answer that was written without any constraint; a written label has no confidence."""
     labels = exam.scheme.labels
-    replies = exam.predictor.reply([exam.question(one, "emotion", labels) for one in shown])
+    replies = exam.reply([exam.question(one, "emotion", labels) for one in shown])
     return [_label_said(exam.native, parse_answer(text, labels), text) for text in replies]
 
 
@@ -167,10 +179,21 @@ def _merged(p: dict[str, float], native: Native) -> dict[str, float] | None:
 
 def _units(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     """By the trained head where the suite asks for it and the judge has one; else as measured, which is what reports show."""
-    by_head = exam.predictor.units(shown) if exam.suite.answer == "head" else None
+    spans = [(one.observation, _segment(one), one.clip) for one in shown]
+    by_head = exam.predictor.units(spans) if exam.suite.answer == "head" else None
     if by_head is None:
         return [_measured_units(exam, one) for one in shown]
-    return [_probable_units(exam, found) for found in by_head]
+    return [_probable_units(exam, found.get(_person(one))) for found, one in zip(by_head, shown, strict=True)]
+
+
+def _segment(shown: Shown) -> Segment:
+    return segment_of(shown.record, shown.observation)
+
+
+def _person(shown: Shown) -> str | None:
+    """The record's, else the main one."""
+    main = main_person(shown.observation, _segment(shown))
+    return shown.record.person or (main and main.person)
 
 
 def _probable_units(exam: Exam, found: Mapping[str, float] | None) -> Said:
@@ -181,8 +204,7 @@ def _probable_units(exam: Exam, found: Mapping[str, float] | None) -> Said:
 
 def _measured_units(exam: Exam, shown: Shown) -> Said:
     """Of the record's person, else the main one: the largest intensity of either side over the record's seconds."""
-    observation, span = shown.observation, shown.record.span
-    segment = Segment(span.start_s, span.end_s) if span else Segment(0.0, observation.source.duration_s)
+    observation, segment = shown.observation, _segment(shown)
     named = observation.person(shown.record.person) if shown.record.person else None
     person = named or main_person(observation, segment)
     if person is None:
@@ -201,7 +223,7 @@ def _measured_units(exam: Exam, shown: Shown) -> Said:
 def _sentiment(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if not exam.in_writing:
         return [_derived_sentiment(told) for told in verdicts(exam.predictor, shown)]
-    chosen = exam.predictor.choose([exam.question(one, "sentiment", SENTIMENTS) for one in shown])
+    chosen = exam.choose([exam.question(one, "sentiment", SENTIMENTS) for one in shown])
     return [
         Said("answered", {"label": most_likely(p), "score": round(p["positive"] - p["negative"], 4), "probabilities": p})
         for p in chosen
@@ -216,7 +238,7 @@ def _derived_sentiment(told: Verdict) -> Said:
 
 def _affect(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if exam.in_writing:
-        replies = exam.predictor.reply([exam.question(one, "valence_arousal") for one in shown])
+        replies = exam.reply([exam.question(one, "valence_arousal") for one in shown])
         return [_read(text, affect_said(text), lambda pair: {"valence": pair[0], "arousal": pair[1]}) for text in replies]
     return [_derived_affect(told) for told in verdicts(exam.predictor, shown)]
 
@@ -235,7 +257,7 @@ def _open(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     """A judge that writes lists its own words; of one that does not the emotion of the verdict is its one word."""
     if exam.predictor.writes:
         labels = exam.scheme.labels or tuple(exam.native.labels)
-        replies = exam.predictor.reply([exam.question(one, "open") for one in shown])
+        replies = exam.reply([exam.question(one, "open") for one in shown])
         parsed = [parse_answer(text, labels) for text in replies]
         return [
             Said("unparsable", reason=answer.problem, text=text)
@@ -258,7 +280,7 @@ def _reasoning(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if not exam.predictor.writes:
         return [_explained(exam, *pair) for pair in zip(shown, told, strict=True)]
     labels = exam.predictor.label_set.labels
-    replies = exam.predictor.reply([Question(one, reasoned_question(labels), labels) for one in shown])
+    replies = exam.reply([Question(one, reasoned_question(labels), labels) for one in shown])
     free = [parse_answer(text, labels) for text in replies]
     if "evidence" in exam.predictor.left_out:
         return [_explained(exam, *some) for some in zip(shown, told, free, strict=True)]
@@ -291,7 +313,7 @@ def _explained(
 
 def _causes(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     if exam.predictor.writes:
-        replies = exam.predictor.reply([exam.question(one, "causes", dialogue=dialogue(one.record)) for one in shown])
+        replies = exam.reply([exam.question(one, "causes", dialogue=dialogue(one.record)) for one in shown])
         return [_pairs_said(text) for text in replies]
     return [_self_caused(exam, one) for one in shown]
 
@@ -317,7 +339,7 @@ def _self_caused(exam: Exam, shown: Shown) -> Said:
 def _hallucination(exam: Exam, shown: Sequence[Shown]) -> list[Said]:
     """`asked` is part of the question, not the truth. A judge that does not write says yes to the label it would choose."""
     if exam.predictor.writes:
-        replies = exam.predictor.reply([_probe(exam, one) for one in shown])
+        replies = exam.reply([_probe(exam, one) for one in shown])
         said = [_yes(exam, *pair) for pair in zip(shown, replies, strict=True)]
         return [_read(text, yes, lambda yes: {"answer": "yes" if yes else "no"}) for text, yes in zip(replies, said, strict=True)]
     asked = [one for one in shown if one.record.probe is None]

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emoreason.evaluation import results
-from emoreason.evaluation.judge import Judge, judged_scores
+from emoreason.evaluation.judge import Grader, judged_scores
 from emoreason.evaluation.page import page
-from emoreason.evaluation.predictors import Predictor, as_asked
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.run import described, run
 from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
 from emoreason.evaluation.scores import Scoring, by_fold, scoring
 from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.verdicts import as_asked
 from emoreason.evaluation.worst import look, worst
+from emoreason.inference.judges import Judge
 from emoreason.scoring.metrics.score import Score
 
 
@@ -40,14 +41,14 @@ class Evaluated:
 def evaluate(
     suite: Suite,
     path: Path,
-    predictor: Predictor,
+    predictor: Judge,
     folders: Folders,
     out: Path,
     store: Path,
     limit: int | None = None,
     restart: bool = False,
     progress: Progress | None = None,
-    judge: Judge | None = None,
+    judge: Grader | None = None,
 ) -> Evaluated:
     """Ask, score and write `out`/<suite>/: run.json, samples.jsonl, scores.json, report.html, worst/. `judge`: a language model
     that compares explanations with human ones.
@@ -83,7 +84,7 @@ def summary(suite: Suite, rows: list[Row], scores: list[Score], folds: dict[int,
 
 
 def _write_page(
-    samples: Samples, predictor: Predictor, scored: Scoring, rows: list[Row], scores: list[Score],
+    samples: Samples, predictor: Judge, scored: Scoring, rows: list[Row], scores: list[Score],
     folds: dict[int, float | None], folder: Path, store: Path, limit: int | None,
 ) -> None:  # fmt: skip
     shown = look(worst(samples.suite, rows), samples, predictor, folder, store)

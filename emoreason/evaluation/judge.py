@@ -32,7 +32,7 @@ _REPLY = re.compile(r"\s*(10|[1-9])\s*\.?\s*")
 
 
 @dataclass(frozen=True)
-class Judge:
+class Grader:
     """`chat` sends messages to the model called `name`; `folder` keeps prompts and replies, one JSON file each."""
 
     chat: Chat
@@ -63,13 +63,13 @@ class Judge:
         return reply
 
 
-def judge_at(url: str, model: str | None, folder: Path) -> Judge:
+def judge_at(url: str, model: str | None, folder: Path) -> Grader:
     """The model of that name at `url`, or the only one there. Raises ConfigError and EnvironmentProblem as `Server.connect`."""
     server = Server.connect(url, model)
-    return Judge(lambda sent: server.chat(sent, _LONGEST_REPLY), server.model, folder)
+    return Grader(lambda sent: server.chat(sent, _LONGEST_REPLY), server.model, folder)
 
 
-def judged_scores(judge: Judge, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
+def judged_scores(judge: Grader, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
     """Mean points of the texts that have a human one to compare with; an unreadable verdict of the judge is left out and counted.
 
     A sample without a text has the lowest points. Empty where no sample has a human text.

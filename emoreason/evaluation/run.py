@@ -11,17 +11,17 @@ from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
 from emoreason.evaluation import results
 from emoreason.evaluation.answers import Exam, Said
 from emoreason.evaluation.explanations import OTHERS
-from emoreason.evaluation.predictors import Predictor
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.samples import Progress, Sample, Samples
 from emoreason.evaluation.shown import Shown, show
+from emoreason.inference.judges import Judge
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.perception.observation import Observation
 
 
 def run(
     samples: Samples,
-    predictor: Predictor,
+    predictor: Judge,
     folder: Path,
     store: Path,
     limit: int | None = None,
@@ -37,13 +37,13 @@ def run(
     known = results.begin(folder, described(samples, predictor, limit), wanted, restart)
     todo = [sample for sample in samples.samples if sample.id not in known]
     done = len(known)
-    others = partial(_others, samples=samples, store=store)
+    others = partial(_others, samples=samples, store=store, judge=predictor)
     exam = Exam(samples.suite, samples.native, scheme_of(samples), predictor, others)
     with open(folder / results.ROWS, "a", encoding="utf-8") as lines:
-        for start in range(0, len(todo), predictor.batch):
+        for start in range(0, len(todo), predictor.together):
             if progress:
                 progress(samples.suite.name, done, len(wanted))
-            for row in _rows(todo[start : start + predictor.batch], samples, exam, store):
+            for row in _rows(todo[start : start + predictor.together], samples, exam, store):
                 known[row.id] = row
                 lines.write(results.line(row))
                 done += 1
@@ -53,11 +53,12 @@ def run(
     return rows
 
 
-def described(samples: Samples, predictor: Predictor, limit: int | None) -> dict:
+def described(samples: Samples, predictor: Judge, limit: int | None) -> dict:
     """run.json. `key` covers everything that decides about an answer; `made` and the environment do not."""
     suite = samples.suite.model_dump(exclude_defaults=True)
     content = [[sample.id, sample.truth] for sample in samples.samples]
-    decides = {"suite": suite, "judge": predictor.identity, "limit": limit, "samples_sha256": results.digest(content)}
+    judge = predictor.info().model_dump(exclude_none=True)
+    decides = {"suite": suite, "judge": judge, "limit": limit, "samples_sha256": results.digest(content)}
     labels = {"labels": list(samples.native.labels), "crosswalk": dict(samples.native.of),
               "unreachable": list(samples.native.unreachable)}  # fmt: skip
     counts = {"samples": len(samples.samples), "left_out": dict(samples.left_out), "unread": list(samples.unread)}
@@ -78,13 +79,13 @@ def scheme_of(samples: Samples) -> Scheme:
     return Scheme("", ()) if scheme is None else Scheme(scheme.name, scheme.offered, tuple(scheme.crosswalk.items()))
 
 
-def _others(shown: Shown, samples: Samples, store: Path) -> list[Observation]:
+def _others(shown: Shown, samples: Samples, store: Path, judge: Judge) -> list[Observation]:
     """Of samples of other groups, drawn by the id alone. One that cannot be measured is left out: it has its own line."""
     pool = [sample for sample in samples.samples if sample.group != shown.sample.group]
     found = []
     for sample in random.Random(shown.sample.id).sample(pool, min(OTHERS, len(pool))):
         try:
-            found.append(show(sample, samples, store).observation)
+            found.append(show(sample, samples, store, judge).observation)
         except (AssetError, EnvironmentProblem):
             raise
         except (EmoReasonError, OSError):
@@ -96,7 +97,7 @@ def _rows(some: Sequence[Sample], samples: Samples, exam: Exam, store: Path) -> 
     shown: list[Shown] = []
     for sample in some:
         try:
-            shown.append(show(sample, samples, store))
+            shown.append(show(sample, samples, store, exam.predictor))
         except (AssetError, EnvironmentProblem):
             raise
         except (EmoReasonError, OSError) as error:

@@ -7,11 +7,12 @@ from emoreason.errors import EmoReasonError
 from emoreason.evaluation.kinds import text_of
 from emoreason.evaluation.samples import Sample, Samples
 from emoreason.evaluation.suite import Suite
+from emoreason.inference.judges import Judge
+from emoreason.inference.reasoner import EmotionReasoner
 from emoreason.instructions.observe_all import data_store, find, jobs_of
 from emoreason.instructions.record import Record
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation
-from emoreason.perception.observe import observe
 
 
 class NotMeasured(EmoReasonError):
@@ -37,8 +38,9 @@ class Shown:
         return sorted({note.code for note in self.observation.notes}) if self.observation else []
 
 
-def show(sample: Sample, samples: Samples, store: Path) -> Shown:
-    """Measured as `emoreason data observe` does and kept in its store: what was measured there is not measured again.
+def show(sample: Sample, samples: Samples, store: Path, judge: Judge) -> Shown:
+    """Measured as `emoreason data observe` does and kept in its store: what was measured there is not measured again. Its action
+    units are as the judge reads them.
 
     Raises MediaError or NotMeasured, naming the file.
     """
@@ -48,11 +50,12 @@ def show(sample: Sample, samples: Samples, store: Path) -> Shown:
     kept = data_store(store)
     jobs = jobs_of([record], samples.root, suite.words)
     for job in jobs:
-        observe(job.clip(), job.settings, kept)
+        EmotionReasoner(judge, job.settings, kept).observe(job.clip())
     observation = find(record, samples.root, kept, suite.words)
     if observation is None:
         raise NotMeasured(f"{sample.media or record.id}: there is nothing to measure, or it cannot be kept in {store}")
-    return Shown(sample, record, observation, jobs[0].clip())
+    clip = jobs[0].clip()
+    return Shown(sample, record, judge.refine(observation, clip, kept), clip)
 
 
 def _words_alone(suite: Suite, record: Record) -> Record:

@@ -9,12 +9,13 @@ from pathlib import Path
 from PIL import Image
 
 from emoreason.errors import EmoReasonError
-from emoreason.evaluation.predictors import Predictor, reports
 from emoreason.evaluation.results import Row
 from emoreason.evaluation.samples import Samples
 from emoreason.evaluation.scores import named_units
 from emoreason.evaluation.shown import Shown, show
 from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.verdicts import reports
+from emoreason.inference.judges import Judge
 from emoreason.media import Clip
 
 MOST = 12
@@ -45,13 +46,13 @@ def worst(suite: Suite, rows: Sequence[Row], most: int = MOST) -> list[Row]:
     return [row for size, row in sorted(wrong, key=lambda pair: -pair[0]) if size > 0][:most]
 
 
-def look(rows: Sequence[Row], samples: Samples, predictor: Predictor, folder: Path, store: Path) -> list[Worst]:
+def look(rows: Sequence[Row], samples: Samples, predictor: Judge, folder: Path, store: Path) -> list[Worst]:
     """Pictures and report pages of `rows`, below `folder`/worst. What cannot be read any more is shown without."""
     by_id = {sample.id: sample for sample in samples.samples}
     found = []
     for row in rows:
         try:
-            shown = show(by_id[row.id], samples, store)
+            shown = show(by_id[row.id], samples, store, predictor)
             page = _page(predictor, shown, folder) if shown.observation is not None else None
             found.append(Worst(row, _brief(shown), picture(shown), page))
         except (EmoReasonError, OSError) as error:
@@ -59,7 +60,7 @@ def look(rows: Sequence[Row], samples: Samples, predictor: Predictor, folder: Pa
     return found
 
 
-def _page(predictor: Predictor, shown: Shown, folder: Path) -> str:
+def _page(predictor: Judge, shown: Shown, folder: Path) -> str:
     (written,) = reports(predictor, [shown])[0].save(folder / FOLDER, formats=["html"])
     return written.relative_to(folder).as_posix()
 

@@ -1,30 +1,26 @@
 """EmotionReasoner: the one road from a file to a report, for library, CLI, batch and demo alike."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from json import dumps
 from os import PathLike
 from typing import Literal
 
-from emoreason import __version__, assets
+from emoreason import assets
 from emoreason.config import DEFAULT_MODEL
-from emoreason.errors import ConfigError, EmoReasonError
+from emoreason.errors import EmoReasonError
+from emoreason.inference.judges import Judge, load_judge
+from emoreason.inference.judges.judge import OnText
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation
 from emoreason.perception.observe import observe
 from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.store import ObservationStore
-from emoreason.report import composer
 from emoreason.report.assemble import assemble, explanation
 from emoreason.report.judgement import Judged
-from emoreason.report.schema import EmotionReport, Explanation, ModelInfo
-
-OnText = Callable[[int, str], None]  # number of the segment, new text
-Judge = Callable[[Observation, Clip, OnText | None], Judged]
-MANY = 16  # clips that a model judges together: their observations and reports are in memory at a time
+from emoreason.report.schema import EmotionReport, Explanation
 
 
 @dataclass(frozen=True)
@@ -36,15 +32,19 @@ class _Seen:
     seconds: float = 0.0
 
 
-def _composer(observation: Observation, clip: Clip, on_text: OnText | None = None) -> Judged:
-    return composer.judge(observation)
-
-
 class EmotionReasoner:
-    """Analyses pictures, videos and voices. Build it with `from_pretrained`."""
+    """Analyses pictures, videos and voices. Build it with `from_pretrained`, or around a judge.
 
-    def __init__(self, name: str, judge: Judge, settings: PerceptionSettings, store: ObservationStore):
-        self.name, self.judge, self.settings, self.store = name, judge, settings, store
+    settings: what is measured, and how. store: where measurements are kept; without one they go with their report.
+    """
+
+    def __init__(self, judge: Judge, settings: PerceptionSettings | None = None, store: ObservationStore | None = None):
+        self.judge, self.settings = judge, settings or PerceptionSettings()
+        self.store = ObservationStore(None) if store is None else store
+
+    @property
+    def name(self) -> str:
+        return self.judge.name
 
     @classmethod
     def from_pretrained(
@@ -69,16 +69,7 @@ class EmotionReasoner:
         for asset in ("face-landmarker", *(["whisper-base"] if settings.words else [])):
             assets.path(asset)
         store = ObservationStore(assets.home() / "observations" if cache else None)
-        if model == composer.NAME:
-            if server is not None:
-                raise ConfigError(f"'{composer.NAME}' needs no server: name the export whose backbone the server runs")
-            return cls(composer.NAME, _composer, settings, store)
-        # here, because the model's libraries take seconds to import
-        from emoreason.inference.loading import load_judge
-        from emoreason.inference.served_judge import served_judge
-
-        judge = load_judge(model, path) if server is None else served_judge(model, server, served_model)
-        return cls(judge.name, judge, settings, store)
+        return cls(load_judge(model, path, server, served_model), settings, store)
 
     def __call__(
         self, file: str | PathLike | Clip, progress: Progress | None = None, on_text: OnText | None = None
@@ -86,12 +77,17 @@ class EmotionReasoner:
         """Analyse one file. `on_text(segment, text)` follows the model's writing. Raises MediaError when it cannot be read."""
         started = time.perf_counter()
         clip = file if isinstance(file, Clip) else Clip(file)
-        observation = observe(clip, self.settings, self.store, progress)
-        return self._report(observation, clip, on_text, started)
+        return self._report(self.observe(clip, progress), clip, on_text, started)
+
+    def observe(self, file: str | PathLike | Clip, progress: Progress | None = None) -> Observation:
+        """What can be measured on a file, as the judge sees it (`Judge.refine`). Raises MediaError when it cannot be read."""
+        clip = file if isinstance(file, Clip) else Clip(file)
+        return self.judge.refine(observe(clip, self.settings, self.store, progress), clip, self.store)
 
     def report(self, observation: Observation, on_text: OnText | None = None) -> EmotionReport:
         """Of measurements made before, as they are or changed since: a modality left out, other words. Raises MediaError."""
-        return self._report(observation, Clip(observation.source.path), on_text, time.perf_counter())
+        started, clip = time.perf_counter(), Clip(observation.source.path)
+        return self._report(self.judge.refine(observation, clip, self.store), clip, on_text, started)
 
     def report_many(self, observations: Iterable[Observation]) -> Iterator[EmotionReport | EmoReasonError]:
         """As `report` for each, in order; a model judges the segments of several clips in common batches.
@@ -99,8 +95,8 @@ class EmotionReasoner:
         What cannot be judged, its file having gone, yields its error and costs nothing else.
         """
         waiting = iter(observations)
-        while some := list(islice(waiting, self._together)):
-            yield from self._reports([_reopened(one) for one in some])
+        while some := list(islice(waiting, self.judge.together)):
+            yield from self._reports([self._reopened(one) for one in some])
 
     def analyze_many(
         self, files: Iterable[str | PathLike | Clip], progress: Progress | None = None
@@ -110,18 +106,14 @@ class EmotionReasoner:
         The composer gives each as it is ready, a model those of a few clips at a time, which it judges together.
         """
         waiting = iter(files)
-        while some := list(islice(waiting, self._together)):
+        while some := list(islice(waiting, self.judge.together)):
             yield from self._reports([self._observed(file, progress) for file in some])
-
-    @property
-    def _together(self) -> int:
-        return 1 if self.judge is _composer else MANY
 
     def _observed(self, file: str | PathLike | Clip, progress: Progress | None) -> _Seen | EmoReasonError:
         started = time.perf_counter()
         try:
             clip = file if isinstance(file, Clip) else Clip(file)
-            observation = observe(clip, self.settings, self.store, progress)
+            observation = self.observe(clip, progress)
         except EmoReasonError as error:
             return error
         return _Seen(observation, clip, time.perf_counter() - started)
@@ -131,7 +123,7 @@ class EmotionReasoner:
         started = time.perf_counter()
         good = [one for one in found if isinstance(one, _Seen)]
         try:
-            judged = self._judge_all(good)
+            judged = self.judge.judge([(one.observation, one.clip) for one in good])
         except EmoReasonError as error:
             return [error] if len(found) == 1 else [self._reports([one])[0] for one in found]
         share = (time.perf_counter() - started) / max(len(good), 1)  # of the time that the clips took together
@@ -139,20 +131,16 @@ class EmotionReasoner:
         reports = iter([self._assembled(one.observation, said, share, one.seconds + share) for one, said in told])
         return [next(reports) if isinstance(one, _Seen) else one for one in found]
 
-    def _judge_all(self, seen: Sequence[_Seen]) -> list[Judged]:
-        if self.judge is _composer:
-            return [composer.judge(one.observation) for one in seen]
-        return self.judge.many([(one.observation, one.clip) for one in seen])
-
     def _report(self, observation: Observation, clip: Clip, on_text: OnText | None, started: float) -> EmotionReport:
         thinking = time.perf_counter()
-        judged = self.judge(observation, clip, on_text)
+        (judged,) = self.judge.judge([(observation, clip)], on_text)
         done = time.perf_counter()
         return self._assembled(observation, judged, done - thinking, done - started)
 
     def _assembled(self, observation: Observation, judged: Judged, model_s: float, total_s: float) -> EmotionReport:
         timings = {**observation.timings_s, "model": model_s, "total": total_s}
-        return assemble(observation, judged, self._info(), timings)
+        info = self.judge.info(dumps(self.settings.to_dict(), sort_keys=True))
+        return assemble(observation, judged, info, timings)
 
     def ask(self, report: EmotionReport, question: str, on_text: OnText | None = None) -> Explanation:
         """A question about an analysed file, such as "Why not fear?"; every claim of the answer is checked.
@@ -160,35 +148,17 @@ class EmotionReasoner:
         It is about the surest segment of the clip's verdict. Raises ConfigError where no model is loaded, ValueError for an
         empty question or a report without measurements, MediaError when the file cannot be read any more.
         """
-        if self.judge is _composer:
-            raise ConfigError(f"'{composer.NAME}' composes verdicts and cannot answer questions: load a model, such as 'tiny'")
         if not question.strip():
             raise ValueError("the question is empty")
         observation, clip = report.observation, Clip(report.source.path)
         agreeing = [part for part in report.segments if part.verdict.label == report.verdict.label] or report.segments
         segment = max(agreeing, key=lambda part: part.verdict.confidence or 0.0)
-        text = self.judge.answer(observation, clip, segment, question, on_text) or "The model gave no answer."
+        text = self.judge.answer((observation, clip), segment, question, on_text) or "The model gave no answer."
         return explanation(text, observation, self.name, segment.start_s, segment.end_s)
 
-    def _info(self) -> ModelInfo:
-        settings = dumps(self.settings.to_dict(), sort_keys=True)
-        if self.judge is _composer:
-            return ModelInfo(name=self.name, revision=__version__, config=_digest(settings))
-        return ModelInfo(
-            name=self.name,
-            revision=self.judge.revision,
-            weights_sha256=self.judge.weights_sha256,
-            config=_digest(settings + self.judge.config.to_json_string()),
-            path=self.judge.path,
-        )
-
-
-def _reopened(observation: Observation) -> _Seen | EmoReasonError:
-    try:
-        return _Seen(observation, Clip(observation.source.path))
-    except EmoReasonError as error:
-        return error
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:16]
+    def _reopened(self, observation: Observation) -> _Seen | EmoReasonError:
+        try:
+            clip = Clip(observation.source.path)
+            return _Seen(self.judge.refine(observation, clip, self.store), clip)
+        except EmoReasonError as error:
+            return error

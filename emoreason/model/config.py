@@ -12,9 +12,10 @@ from emoreason.labels.label_set import CANONICAL, EMOTION_SET, LabelSet
 from emoreason.model.heads import HeadSpec
 
 VOICE_EMOTIONS = tuple(e for e in EMOTIONS if e != "contempt")  # no corpus of speech or words here codes contempt
+UNITS_HEAD = "action_units"
 HEADS = (
     HeadSpec("emotion", "face", "distribution", "frame", EMOTIONS),
-    HeadSpec("action_units", "face", "multi_label", "frame", tuple(ACTION_UNITS)),
+    HeadSpec(UNITS_HEAD, "face", "multi_label", "frame", tuple(ACTION_UNITS)),
     HeadSpec("voice_emotion", "voice", "single_label", "clip", VOICE_EMOTIONS),
     HeadSpec("sentiment", "words", "single_label", "clip", ("negative", "neutral", "positive")),
 )

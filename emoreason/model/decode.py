@@ -3,7 +3,9 @@
 Letters: B batch, S prompt tokens, L candidate texts, C tokens of the longest one, V vocabulary.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
@@ -15,9 +17,11 @@ from transformers import Cache, GenerationConfig, PreTrainedTokenizerBase
 from transformers.generation.streamers import BaseStreamer
 
 from emoreason.model.cache import with_room
+from emoreason.model.heads import Head
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 
 MOST_TOKENS = 120  # of an explanation
+CACHE_BYTES = 1 << 30  # of keys and values (at times in three copies), which fill the memory with a large model
 ROWS = 16  # candidates scored in one pass: each carries its own copy of the prompt's cache
 OnText = Callable[[int, str], None]  # row of the batch, new text
 _ALIKE = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")  # inputs of one entry per prompt token
@@ -37,7 +41,15 @@ class Prompt:
 
 
 class Engine(Protocol):
-    """What a verdict needs of a decoder."""
+    """What a verdict needs of a decoder. Threads take turns: `turn` is held from `read` to the last use of its prompt."""
+
+    heads: Mapping[str, Head]  # those of the encoders that it runs, by name
+    turn: AbstractContextManager
+    cached_tokens: int  # keys and values that fit into memory at a time, of all rows together
+
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Logits of the heads on faces and voices, by name ([B, P, T, K] per frame, [B, K] per clip): encoders and heads only, no
+        language model."""
 
     def read(self, batch: Mapping[str, Any]) -> Prompt:
         """Take in what the processor made: ids, face, voice and pictures."""
@@ -59,6 +71,24 @@ class TransformersEngine:
 
     def __init__(self, model: EmoReasonForConditionalGeneration, tokenizer: PreTrainedTokenizerBase):
         self.model, self.tokenizer = model.eval(), tokenizer
+        self.turn = threading.RLock()  # soft tokens and the reading of utterances change the model while they last
+
+    @property
+    def heads(self) -> Mapping[str, Head]:
+        return dict(self.model.heads.items())
+
+    @cached_property
+    def cached_tokens(self) -> int:
+        text = self.model.config.language_config.get_text_config()
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        return CACHE_BYTES // (2 * text.num_hidden_layers * heads * width * self.model.backbone.dtype.itemsize)
+
+    @torch.no_grad()
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        with self.turn:
+            seen, heard = self.model.encode(*(_on(batch.get(part), self.model.device) for part in ("face", "voice")))
+            return self.model.head_logits(seen, heard)
 
     @torch.no_grad()
     def read(self, batch: Mapping[str, Any]) -> Prompt:

@@ -22,11 +22,21 @@ from emoreason.model.config import EmoReasonConfig
 from emoreason.model.face import FaceBatch, FaceOutput
 from emoreason.model.modeling import token_layout
 from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
-from emoreason.model.segment_input import SegmentInput, face_arrays, log_mel, persons_in, prosody, scene_pictures, utterances
+from emoreason.model.segment_input import (
+    SegmentInput,
+    face_arrays,
+    log_mel,
+    persons_in,
+    prosody,
+    scene_pictures,
+    spoken_in,
+    utterances,
+)
 from emoreason.model.voice import VoiceBatch, VoiceOutput
 from emoreason.model.words import words_batch
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Cue, Observation
+from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
 
 IGNORED = -100  # label of what is not supervised
@@ -83,18 +93,33 @@ class EmoReasonProcessor:
         if scenes and self.pictures is None:
             raise ValueError(f"{scenes} scene pictures asked for, but backbone '{self._family}' takes none; use scenes=0")
         side = min(int(observation.settings.get("max_side", MAX_SIDE)), MAX_SIDE)
-        people = persons_in(observation, segment, self.config.face_config.max_persons)
+        main = main_person(observation, segment)
         measured = measured_cues(observation) if cues is None else cues
-        return SegmentInput(
+        return replace(
+            self.prepare_faces(observation, segment, clip),
             question=question,
-            persons=tuple(person.person for person in people),
             evidence=tuple(evidence([cue for cue in measured if cue.modality == "words" or cue.reliability != "low"], segment)),
             mel=log_mel(observation, segment, clip, self.config.voice_config.whisper_config.num_mel_bins),
             prosody=prosody(observation, segment),
             scenes=scene_pictures(observation, segment, clip, scenes, side),
-            words=utterances(observation, segment, (self.config.words or {}).get("languages", ())),
-            **face_arrays(people, segment, clip, side, self.config.face_config),
+            words=utterances(observation, segment, self.languages),
+            main=main and main.person,
+            segment=segment,
+            speech_s=spoken_in(observation, segment),
         )
+
+    def prepare_faces(self, observation: Observation, segment: Segment, clip: Clip) -> SegmentInput:
+        """The faces alone, for the encoder and its heads. Raises MediaError."""
+        side = min(int(observation.settings.get("max_side", MAX_SIDE)), MAX_SIDE)
+        people = persons_in(observation, segment, self.config.face_config.max_persons)
+        arrays = face_arrays(people, segment, clip, side, self.config.face_config)
+        nothing = SegmentInput.of_tokens("", (), (), None, None)
+        return replace(nothing, persons=tuple(person.person for person in people), **arrays)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those in which the head on utterances understands words; none for a model without it."""
+        return tuple((self.config.words or {}).get("languages", ()))
 
     # text
 

@@ -35,7 +35,9 @@ Modality = Literal["face", "voice", "words", "evidence", "scene"]
 class SegmentInput:
     """`turns`: earlier (question, answer) pairs. `question` is trusted template text. P, and the number of scenes, may be 0.
 
-    `words`: what was said, for the head on utterances; those before it, and last the one that is judged.
+    `words`: what was said, for the head on utterances; those before it, and last the one that is judged. `main`: the person whose
+    face counts for the verdict. `in_question`: what is judged stands in the question itself, as for words without media.
+    `segment`: the seconds of the clip; `speech_s`: for how many of them somebody speaks.
     `face_tokens` and `voice_tokens` are what frozen encoders made of a segment earlier (`of_tokens`): then they are not run.
 
     Raises ValueError naming the part when shapes do not belong together or a measured value is not finite.
@@ -58,6 +60,10 @@ class SegmentInput:
     scenes: tuple[np.ndarray, ...] = ()  # uint8 [H, W, 3]
     turns: tuple[tuple[str, str], ...] = ()
     words: tuple[str, ...] = ()
+    main: str | None = None
+    in_question: bool = False
+    segment: Segment | None = None
+    speech_s: float = 0.0
     face_tokens: np.ndarray | None = None  # float [P, N, D]
     voice_tokens: np.ndarray | None = None  # float [Q, D]
 
@@ -87,9 +93,19 @@ class SegmentInput:
         given = dict(question=question, persons=persons, evidence=evidence, turns=turns, mel=None, prosody=prosody, crops=crops)
         return cls(**given, **faces, **masks, face_tokens=face_tokens if persons else None, voice_tokens=voice_tokens)
 
+    @classmethod
+    def of_words(cls, question: str, words: tuple[str, ...] = ()) -> "SegmentInput":
+        """Nobody seen, nobody heard, nothing measured: the question holds the text that is judged."""
+        return replace(cls.of_tokens(question, (), (), None, None), words=words, in_question=True)
+
     @property
     def has_voice(self) -> bool:
         return self.mel is not None or self.voice_tokens is not None
+
+    @property
+    def shows_anything(self) -> bool:
+        """Whether there is anything that a verdict could be about."""
+        return bool(self.persons or self.has_voice or self.evidence or self.in_question)
 
     def __post_init__(self) -> None:
         lead = (len(self.persons), *self.frame_mask.shape[1:])
@@ -204,10 +220,14 @@ def _boxed(frame: Frame, box: np.ndarray, size: int) -> np.ndarray:
 # voice
 
 
+def spoken_in(observation: Observation, segment: Segment) -> float:
+    """Seconds of the segment in which somebody speaks, seen or not."""
+    return sum(segment.overlap(*span) for span in (observation.voice.spans if observation.voice else ()))
+
+
 def log_mel(observation: Observation, segment: Segment, clip: Clip, bins: int) -> np.ndarray | None:
     """float32 [M, T'] of the segment's sound; None when hardly anybody speaks in it."""
-    spans = observation.voice.spans if observation.voice else ()
-    if sum(segment.overlap(*span) for span in spans) < MIN_SPEECH_S:
+    if spoken_in(observation, segment) < MIN_SPEECH_S:
         return None
     sound = clip.audio(segment.start_s, segment.end_s)
     if len(sound) < MIN_SPEECH_S * RATE:

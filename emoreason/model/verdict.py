@@ -1,29 +1,33 @@
-"""One verdict: the language model scores the labels, the heads are fused in, and the fused label is explained.
+"""Verdict: the only place that turns scores into one. The language model scores the labels, the heads are fused in, and the fused
+probabilities name a label or none.
+
+Inference, calibration, the page of a fine-tuning and evaluation all call `judge_segments`, with inputs that the processor's
+`prepare` made, so that they come to the same numbers.
 
 Letters: B segments of a batch, P persons, T frames, K labels.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
-from emoreason.model.decode import MOST_TOKENS, Engine, OnText, Prompt
-from emoreason.model.fusion import Source, clip_evidence
+from emoreason.model.decode import MOST_TOKENS, Engine, Prompt
+from emoreason.model.fusion import Source, clip_evidence, fuse
 from emoreason.model.heads import Head
-from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, answer_text
-from emoreason.scoring.answer import Answer, parse_answer
-from emoreason.scoring.grammar import parse
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN
+from emoreason.model.segment_input import SegmentInput
+from emoreason.perception.people import seen_s
+from emoreason.scoring.decision import decide, shown_weight
 
 LANGUAGE = "language"
 WEIGHTS = {LANGUAGE: 1.0, "emotion": 1.0, "voice_emotion": 0.5, "words_emotion": 0.5}  # before calibration
 SCORING_STEM = f"{ANSWER_OPEN}emotion="
-CONCLUSION = "Taken together this appears as {}."
-_QUOTED = re.compile(r'"[^"]*"')
-_SENTENCE_END = re.compile(r"[.!?]['\")]*(?=\s|$)")  # not the point of 2.1 s
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,71 @@ class VerdictSettings:
             raise ValueError(f"verdict: temperature must be positive and weights not negative, got {self}")
         if self.least_confidence is not None and not 0 <= self.least_confidence <= 1:
             raise ValueError(f"verdict: least_confidence must lie in 0..1, got {self.least_confidence}")
+
+
+@dataclass(frozen=True)
+class SegmentVerdicts:
+    """What was concluded about B segments.
+
+    prompt: as the engine has read them, to be continued. language: [B, K] log p of each label by the language model, before its
+    temperature and prior. heads: evidence of each head that votes, by name, with its weight. log_p: [B, K] all of it fused.
+    labels, reasons: the named label of each segment, or None and why. Of a segment that shows nothing at all probabilities, label
+    and reason are None.
+    """
+
+    prompt: Prompt
+    language: Tensor
+    heads: Mapping[str, Source]
+    log_p: Tensor
+    probabilities: Sequence[np.ndarray | None]  # [K] each
+    labels: Sequence[str | None]
+    reasons: Sequence[str | None]
+
+
+def judge_segments(
+    engine: Engine,
+    processor: EmoReasonProcessor,
+    inputs: Sequence[SegmentInput],
+    settings: VerdictSettings,
+    label_set: LabelSet | None = None,
+    soft: bool = True,
+    room: int = 0,
+) -> SegmentVerdicts:
+    """The verdict of each segment. label_set: the labels to choose from (None: the model's own); a head on canonical emotions
+    then speaks about the labels that stand for them. soft=False: evidence lines alone. room: tokens kept free for what will be
+    written after the prompt.
+
+    Raises ContextError for a prompt that is too long, ValueError when the language model's prior has another length.
+    """
+    own = processor.config.label_set()
+    label_set = own if label_set is None else label_set
+    asked = tuple(processor.config.labels) if label_set == own else label_set.labels
+    if label_set != own:
+        settings = replace(settings, log_prior=None)  # which is of the model's own labels
+    batch = processor(inputs, soft=soft, room=room)
+    prompt = engine.read(batch)
+    language = label_scores(engine, prompt, asked)
+    heads = head_sources(engine.heads, prompt.heads, frame_weights(inputs, batch), present_in(batch), settings.weights, label_set)
+    log_p = fuse([language_source(language, asked, settings), *heads.values()], label_set.labels)  # [B, K]
+    shares = [p if given.shows_anything else None for p, given in zip(log_p.exp().double().cpu().numpy(), inputs, strict=True)]
+    decided = [(None, None) if p is None else decide(p, label_set.labels, settings.least_confidence) for p in shares]
+    return SegmentVerdicts(prompt, language, heads, log_p, shares, [label for label, _ in decided], [why for _, why in decided])
+
+
+def segment_weight(given: SegmentInput, p: np.ndarray | None, label_set: LabelSet) -> float:
+    """Weight of a segment in its clip's verdict: how many seconds were seen and heard, by quality, x how much was shown."""
+    if p is None or given.segment is None:
+        return 0.0
+    seconds = given.speech_s
+    if given.main in given.persons:
+        row = given.persons.index(given.main)
+        frames = given.frame_mask[row]
+        if frames.any():
+            quality = np.nan_to_num(given.quality[row, frames]).astype(np.float32)
+            seconds += seen_s(given.times_s[row, frames].astype(float)) * float(quality.mean())
+    length = max(given.segment.end_s - given.segment.start_s, 1e-3)
+    neutral = sum(float(share) for label, share in zip(label_set.labels, p, strict=True) if label_set.emotion(label) == "neutral")
+    return min(max(seconds, 1e-3), length) * float(shown_weight(neutral))
 
 
 def label_scores(engine: Engine, prompt: Prompt, labels: Sequence[str]) -> Tensor:
@@ -76,6 +145,21 @@ def present_in(batch: Mapping[str, Any]) -> dict[str, Tensor]:
     return {part: rows for part, rows in found.items() if rows is not None}
 
 
+def frame_weights(inputs: Sequence[SegmentInput], batch: Mapping[str, Any]) -> Tensor | None:
+    """[B, P, T] quality of the frames that count for the verdict: those of its person. None where no face goes through the
+    encoder."""
+    mask = getattr(batch.get("face"), "frame_mask", None)
+    if mask is None:
+        return None
+    out = torch.zeros(mask.shape)
+    for b, given in enumerate(inputs):
+        if given.main in given.persons:
+            row = given.persons.index(given.main)
+            values = torch.as_tensor(np.nan_to_num(given.quality[row]), dtype=torch.float32)  # [T]
+            out[b, row, : len(values)] = values
+    return out * mask
+
+
 def head_sources(
     heads: Mapping[str, Head],
     logits: Mapping[str, Tensor],
@@ -83,24 +167,24 @@ def head_sources(
     present: Mapping[str, Tensor],
     weights: Mapping[str, float],
     label_set: LabelSet = EMOTION_SET,
-) -> list[Source]:
-    """Sources [B, K] of the heads that `weights` names and whose encoder had input, in the words of `label_set`.
+) -> dict[str, Source]:
+    """Sources [B, K], by name, of the heads that `weights` names and whose encoder had input, in the words of `label_set`.
 
     logits: [B, P, T, K] per frame, [B, K] per clip. quality [B, P, T] weighs frames, 0 = does not count (masked, or another
     person's). present: as `present_in` says.
     """
-    sources = []
+    sources = {}
     for name, value in logits.items():
         if not weights.get(name, 0.0):
             continue
         head = heads[name]
         there = present.get(head.spec.part)
         if head.spec.resolution == "frame":
-            counted = quality.flatten(1)  # [B, P*T]
+            counted = quality.to(value.device).flatten(1)  # [B, P*T]
             value, there = clip_evidence(value.flatten(1, 2), counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
         source = Source(head.spec.labels, head.log_evidence(value), weights[name], there)
         own = label_set.canonical or name == own_head(label_set.name)
-        sources.append(source if own else in_words_of(label_set, source))
+        sources[name] = source if own else in_words_of(label_set, source)
     return sources
 
 
@@ -114,59 +198,3 @@ def in_words_of(label_set: LabelSet, source: Source) -> Source:
     known = [label for label in label_set.labels if label_set.emotion(label) in source.labels]
     columns = [source.labels.index(label_set.emotion(label)) for label in known]
     return replace(source, labels=known, log_evidence=source.log_evidence[..., columns])
-
-
-def explain(
-    engine: Engine,
-    prompt: Prompt,
-    asked_why: Sequence[Sequence[int]],
-    emotions: Sequence[str | None],
-    labels: Sequence[str],
-    most_tokens: int = MOST_TOKENS,
-    on_text: OnText | None = None,
-) -> list[Answer]:
-    """A greedy text per prompt on why the given emotion (None = unclear) was answered, which concludes in it, then the answer
-    field: always readable. asked_why: tokens of that answer and of the question after it (`EmoReasonProcessor.next_turn`).
-    most_tokens = 0: nothing is read or written for it, and every text is empty."""
-    texts = [""] * len(emotions)
-    if most_tokens:
-        texts = engine.write(engine.follow(prompt, asked_why), most_tokens, on_text=on_text)
-    told = [concluded(finished(text), emotion, labels) for text, emotion in zip(texts, emotions, strict=True)]
-    whole = [answer_text(text, "", emotion) for text, emotion in zip(told, emotions, strict=True)]
-    return [parse_answer(text, tuple(labels)) for text in whole]
-
-
-def free_answers(engine: Engine, prompt: Prompt, labels: Sequence[str], most_tokens: int = MOST_TOKENS + 40) -> list[Answer]:
-    """What the model answers when nothing is forced: for metrics, where an unreadable answer counts as one."""
-    return [parse_answer(text.strip(), tuple(labels)) for text in engine.write(prompt, most_tokens, until_answer=False)]
-
-
-def concluded(text: str, emotion: str | None, labels: Sequence[str]) -> str:
-    """The text without a conclusion other than `emotion`, should the model not keep to its answer. Last sentences
-    that state no cue and name another label are dropped, and the verdict is said where the text no longer says it. Quoted words
-    name nothing. Of no text nothing is made."""
-    if not text.strip():
-        return ""
-    sentences, start = [], 0
-    for end in [found.end() for found in _SENTENCE_END.finditer(text)] or [len(text)]:
-        sentences.append(text[start:end].strip())
-        start = end
-    while sentences and _named(sentences[-1], labels) - {emotion} and not parse(sentences[-1]):
-        sentences.pop()
-    if emotion is not None and not (sentences and emotion in _named(sentences[-1], labels)):
-        if sentences and not _SENTENCE_END.search(sentences[-1]):
-            sentences[-1] += "."
-        sentences.append(CONCLUSION.format(emotion))
-    return " ".join(sentences)
-
-
-def _named(sentence: str, labels: Sequence[str]) -> set[str]:
-    words = _QUOTED.sub("", sentence)
-    return {label for label in labels if re.search(rf"\b{re.escape(label)}\b", words, re.IGNORECASE)}
-
-
-def finished(text: str) -> str:
-    """Plain text on one line, without a last sentence that was left unfinished (unless it is the only one)."""
-    text = " ".join(text.replace(">", "").split())
-    ends = [found.end() for found in _SENTENCE_END.finditer(text)]
-    return text[: ends[-1]] if ends else text

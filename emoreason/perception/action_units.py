@@ -10,8 +10,8 @@ from importlib.resources import files
 import numpy as np
 
 from emoreason.labels.action_units import ACTION_UNITS, ACTIVE, AUS, BLENDSHAPES, GAZE_AUS, RELIABILITY, Side
+from emoreason.perception.au_series import AuEvent, AuSeries, Track
 from emoreason.perception.geometry import MEASURES
-from emoreason.perception.observation import AuEvent, AuSeries, Person
 
 SMOOTHING_S = 0.1  # standard deviation of the Gaussian kernel: onsets of facial movements take 0.2 s and more
 GAP_S = 0.5  # a longer time without a measurement ends an event
@@ -77,7 +77,7 @@ def intensity(logits: np.ndarray) -> np.ndarray:
 AU_MAP = AuMap(json.loads(files("emoreason.perception").joinpath("au_map.json").read_text("utf-8")))
 
 
-def au_series(person: Person) -> AuSeries:
+def au_series(person: Track) -> AuSeries:
     """The action units of one track. Deterministic, O(T); works for a single picture too (no smoothing, no baseline)."""
     times, yaw = person.times_s, np.nan_to_num(person.pose[:, 1])
     lost = ~np.isfinite(person.geometry).all(axis=1) | (np.abs(yaw) > LOST_YAW)
@@ -94,7 +94,7 @@ def au_series(person: Person) -> AuSeries:
         shown[:, AUS.index(au)] = intensity(logits[:, column])
     shown[:, AUS.index("AU43")], shown[:, AUS.index("AU45")] = split_closure(closure, times)
     shown[:, [AUS.index(au) for au in GAZE_AUS]] = _gaze_intensity(smooth(person.gaze, times, weight))[..., None]
-    return AuSeries(times, shown.astype(np.float32), _all_events(shown, times), _sources(), dict(RELIABILITY))
+    return AuSeries(times, shown.astype(np.float32), all_events(shown, times), _sources(), dict(RELIABILITY))
 
 
 def smooth(values: np.ndarray, times: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -200,7 +200,8 @@ def _gaze_intensity(gaze: np.ndarray) -> np.ndarray:
     return np.clip(np.stack([yaw, -yaw, pitch, -pitch], axis=1) / GAZE_DEGREES, 0, 1)
 
 
-def _all_events(shown: np.ndarray, times: np.ndarray) -> dict[str, list[AuEvent]]:
+def all_events(shown: np.ndarray, times: np.ndarray) -> dict[str, list[AuEvent]]:
+    """The activations of every unit in [T, A, 2] intensities; units without any are left out."""
     margins = dict(zip(AU_MAP.aus, AU_MAP.margin, strict=True))
     found = {}
     for column, au in enumerate(AUS):

@@ -11,9 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from emoreason.labels.action_units import AUS, Level, Reliability, Side
+from emoreason.labels.action_units import Level, Reliability, Side
 from emoreason.labels.voice_cues import VoiceLevel
 from emoreason.media.source import Source
+from emoreason.perception.action_units import au_series
+from emoreason.perception.au_series import AuSeries
+from emoreason.perception.refinement import HeadUnits, Refinement, refined_series
 
 Found = Literal["whole_picture", "loop", "second_pass"]
 FOUND: tuple[Found, ...] = ("whole_picture", "loop", "second_pass")  # index = code in the `found` column
@@ -72,50 +75,23 @@ class FaceTable:
         return sum(len(shard["sample"]) for shard in self.shards)
 
 
-@dataclass(frozen=True)
-class AuEvent:
-    """One activation: intensity rises above ACTIVE at onset, peaks at apex, falls below at offset. Seconds; peak 0..1."""
-
-    onset_s: float
-    apex_s: float
-    offset_s: float
-    peak: float
-    side: Side
-
-
-@dataclass(frozen=True)
-class AuSeries:
-    """The fused action-unit series of one person: what evidence, checker and frame table all use.
-
-    intensity [T, A, 2] in 0..1, smoothed, baseline removed; last axis = subject's left, right (equal for units without side).
-    NaN where a unit cannot be measured (no landmarks; AU45 below 20 fps). Axis A follows `aus`.
-    """
-
-    times_s: np.ndarray  # [T]
-    intensity: np.ndarray  # [T, A, 2]
-    events: dict[str, list[AuEvent]]  # only units with at least one event
-    source: dict[str, Literal["blendshape", "geometry", "model", "fused"]]
-    reliability: dict[str, Reliability]
-    aus: tuple[str, ...] = AUS
-
-    def of(self, au: str, side: Side = "both") -> np.ndarray:
-        """[T]: the stronger side for `both`, else that side."""
-        pair = self.intensity[:, self.aus.index(au)]
-        return pair.max(axis=1) if side == "both" else pair[:, 0 if side == "left" else 1]
+def person_name(face_id: int) -> str:
+    return f"p{face_id}"
 
 
 @dataclass(frozen=True)
 class Person:
-    """A view on the rows of one face track."""
+    """A view on the rows of one face track. head: what a trained head said about its action units, if one was asked."""
 
     face_id: int
     table: FaceTable
     indices: np.ndarray  # [T] rows of the table, in time order
     times_s: np.ndarray  # [T]
+    head: HeadUnits | None = None
 
     @property
     def person(self) -> str:
-        return f"p{self.face_id}"
+        return person_name(self.face_id)
 
     @property
     def start_s(self) -> float:
@@ -161,9 +137,9 @@ class Person:
 
     @cached_property
     def action_units(self) -> AuSeries:
-        from emoreason.perception.action_units import au_series
-
-        return au_series(self)
+        """As measured, and with a trained head's opinion where the observation was refined."""
+        measured = au_series(self)
+        return measured if self.head is None else refined_series(measured, self, self.head)
 
 
 @dataclass(frozen=True)
@@ -239,7 +215,8 @@ class Cue:
 
 @dataclass(frozen=True)
 class Observation:
-    """Everything measured on one clip. See `perception.observe.observe`."""
+    """Everything measured on one clip. See `perception.observe.observe`. refinement: a trained head's opinion on the action
+    units, which then has its share in every person's series."""
 
     source: Source
     settings: dict[str, Any]
@@ -253,6 +230,7 @@ class Observation:
     scene_times_s: tuple[float, ...]  # representative frames; re-cut from the file when a backbone wants to see them
     notes: tuple[Note, ...]
     timings_s: dict[str, float] = field(default_factory=dict)
+    refinement: Refinement | None = None
 
     @cached_property
     def people(self) -> tuple[Person, ...]:
@@ -262,7 +240,8 @@ class Observation:
         for face_id in np.unique(ids):
             indices = np.flatnonzero(ids == face_id)
             indices = indices[np.argsort(samples[indices], kind="stable")]
-            people.append(Person(int(face_id), self.faces, indices, self.sample_times_s[samples[indices]]))
+            head = self.refinement and self.refinement.people.get(person_name(face_id))
+            people.append(Person(int(face_id), self.faces, indices, self.sample_times_s[samples[indices]], head))
         return tuple(people)
 
     def person(self, name: str) -> Person | None:
@@ -270,7 +249,8 @@ class Observation:
 
     def without(self, *modalities: Literal["face", "voice", "words"]) -> "Observation":
         """The same clip as if these had not been measured."""
-        gone = {"face": {"faces": FaceTable([]), "speaking": {}}, "voice": {"voice": None}, "words": {"words": None}}
+        nobody = {"faces": FaceTable([]), "speaking": {}, "refinement": None}
+        gone = {"face": nobody, "voice": {"voice": None}, "words": {"words": None}}
         return replace(self, **{name: value for modality in modalities for name, value in gone[modality].items()})
 
     def __iter__(self) -> Iterator[Person]:

@@ -31,3 +31,8 @@ def people_in(observation: Observation, segment: Segment) -> list[Person]:
 def main_person(observation: Observation, segment: Segment) -> Person | None:
     """Who speaks most in the segment, else the largest x longest face; None where nobody is in view."""
     return max(people_in(observation, segment), key=lambda person: spoken_s(observation, person, segment), default=None)
+
+
+def seen_s(times_s: np.ndarray) -> float:
+    """Seconds covered by sampled frames: each stands for the time to the next, but for no more than half a second."""
+    return float(np.minimum(np.diff(times_s), 0.5).sum()) if len(times_s) > 1 else 0.0

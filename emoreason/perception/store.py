@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,7 @@ from emoreason.perception.observation import (
     Words,
     WordSegment,
 )
+from emoreason.perception.refinement import HeadUnits, Refinement
 
 VERSION = 1  # raise when a change in perception makes old observations wrong
 SHARD_ROWS = 2048  # about 6 MB of landmarks
@@ -154,6 +156,35 @@ class ObservationStore:
                 self._evict(keep=folder)
         return replace(kept, timings_s=observation.timings_s)
 
+    def refined(self, observation: Observation, by: str) -> Observation | None:
+        """The observation with the stored opinion of the weights of that sha256; None where there is none of just these faces."""
+        file = self._refinement_file(observation, by)
+        if file is None or not file.is_file():
+            return None
+        try:
+            return replace(observation, refinement=load_refinement(file, by))
+        except (SafetensorError, OSError, KeyError, ValueError):
+            file.unlink(missing_ok=True)
+            return None
+
+    def keep_refinement(self, observation: Observation) -> None:
+        """Store what an observation was refined with, beside the observation; nothing where that is not kept."""
+        refinement = observation.refinement
+        file = refinement and refinement.by and self._refinement_file(observation, refinement.by)
+        if not file:
+            return
+        temporary = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
+        save_refinement(temporary, refinement)
+        temporary.replace(file)
+
+    def _refinement_file(self, observation: Observation, by: str) -> Path | None:
+        """Named by the weights and the faces that they judged: an observation may have been changed since it was measured."""
+        folder = self.root and self.root / key(observation.source, observation.settings)
+        if folder is None or not folder.is_dir():
+            return None
+        faces = [observation.faces.column(name).tobytes() for name in ("sample", "face_id", "box")]
+        return folder / f"refined-{hashlib.sha256(b''.join([by.encode(), *faces])).hexdigest()[:24]}.safetensors"
+
     def _evict(self, keep: Path) -> None:
         entries = []
         for folder in self.root.iterdir():
@@ -198,6 +229,24 @@ def save(folder: Path, observation: Observation) -> None:
         "words": words and asdict(words),
     }
     (folder / "observation.json").write_text(json.dumps(small), encoding="utf-8")
+
+
+def save_refinement(file: Path, refinement: Refinement) -> None:
+    tensors = {}
+    for name, units in refinement.people.items():
+        tensors |= {f"{name}.times_s": units.times_s, f"{name}.logits": np.ascontiguousarray(units.logits, np.float32)}
+    aus = {name: " ".join(units.aus) for name, units in refinement.people.items()}
+    save_file(tensors, file, metadata=aus)
+
+
+def load_refinement(file: Path, by: str) -> Refinement:
+    """Raises SafetensorError, KeyError when damaged."""
+    with safe_open(file, framework="np") as opened:
+        people = {
+            name: HeadUnits(tuple(aus.split()), opened.get_tensor(f"{name}.times_s"), opened.get_tensor(f"{name}.logits"))
+            for name, aus in (opened.metadata() or {}).items()
+        }
+    return Refinement(by, people)
 
 
 def load(folder: Path, source: Source) -> Observation:

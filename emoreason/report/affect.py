@@ -14,11 +14,11 @@ from emoreason.labels.emotion_words import score_words
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_weights import VOICE_WEIGHTS
 from emoreason.perception.observation import Cue, Observation, Person, VoiceCue
+from emoreason.perception.people import seen_s
 from emoreason.report.face_weights import FACE_BIAS, FACE_WEIGHTS, ONE_SIDED_WEIGHTS
+from emoreason.scoring.decision import shown_weight
 
 MODALITY_WEIGHTS = {"face": 1.0, "voice": 0.4, "words": 0.6}
-# A frame counts by its quality and by how much is shown: seconds of rest around an expression must not vote it down.
-REST_WEIGHT = 0.1
 # Below these the modality says nothing: a face this poor, or this little speech, is as good as none.
 MIN_QUALITY, MIN_SPEECH_S, MIN_FACE_S = 0.1, 0.5, 0.4
 SPEAKING_MOUTH = 0.3
@@ -73,13 +73,8 @@ def face_weights(person: Person, probabilities: np.ndarray) -> np.ndarray:
 
 
 def expressed(probabilities: np.ndarray) -> np.ndarray:
-    """Weight of [..., E] in a mean over time: the square of 1 - p(neutral), from REST_WEIGHT for a face at rest up to 1."""
-    return at_rest(probabilities[..., EMOTIONS.index("neutral")])
-
-
-def at_rest(neutral: np.ndarray) -> np.ndarray:
-    """`expressed` of the probability that nothing is shown."""
-    return REST_WEIGHT + (1 - REST_WEIGHT) * (1 - neutral) ** 2
+    """[...] weight of [..., E] in a mean over time."""
+    return shown_weight(probabilities[..., EMOTIONS.index("neutral")])
 
 
 def face_affect(person: Person, start_s: float, end_s: float, speaking: Spans = ()) -> Affect | None:
@@ -92,11 +87,6 @@ def face_affect(person: Person, start_s: float, end_s: float, speaking: Spans = 
         return None
     mean = np.average(np.nan_to_num(logits), axis=0, weights=weights)
     return Affect(_log_softmax(mean), float(weights.mean() * max(seconds, 1e-3)))
-
-
-def seen_s(times_s: np.ndarray) -> float:
-    """Seconds covered by sampled frames: each stands for the time to the next, but for no more than half a second."""
-    return float(np.minimum(np.diff(times_s), 0.5).sum()) if len(times_s) > 1 else 0.0
 
 
 def voice_affect(cues: Iterable[VoiceCue], speech_s: float) -> Affect | None:

@@ -4,7 +4,8 @@ import numpy as np
 
 from emoreason.labels.action_units import ACTION_UNITS, level
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.perception.observation import AuEvent, Observation, Person
+from emoreason.perception.au_series import AuEvent
+from emoreason.perception.observation import Observation, Person
 from emoreason.report import schema
 from emoreason.report.claims import check, coverage, faithfulness
 from emoreason.report.judgement import Judged, Judgement, by_emotion

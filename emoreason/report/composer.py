@@ -5,21 +5,19 @@ It is the honest fallback where no model is loaded: its probabilities are not ca
 and it abstains when there is too little to see or hear.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Cue, Observation, Person
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment, segments
 from emoreason.report import affect, wording
-from emoreason.report.judgement import Judged, Judgement
+from emoreason.report.judgement import Judged, Judgement, conclude
+from emoreason.scoring.decision import pool
 
 NAME = "composer"
-MIN_CONFIDENCE = 0.35  # below it no single emotion is named: with 8 labels, chance is 0.125
-MIN_MARGIN = 0.05  # nor when the second is this close
 
 
 def judge(observation: Observation) -> Judged:
@@ -57,14 +55,9 @@ def _judge_span(observation: Observation, segment: Segment, cues: list[Cue]) -> 
 def _judge_clip(
     observation: Observation, whole: Segment, parts: list[tuple[Judgement, float]], cues: list[Cue]
 ) -> Judgement:
-    """Mean of the segments' log-probabilities, weighted; the text is composed from the strongest cues of the whole clip."""
-    usable = [(judgement.probabilities, weight) for judgement, weight in parts if judgement.probabilities is not None]
+    """The segments' probabilities pooled by weight; the text is composed from the strongest cues of the whole clip."""
     person = main_person(observation, whole)
-    p = None
-    if usable and sum(weight for _, weight in usable) > 0:
-        logs = np.log(np.clip([probabilities for probabilities, _ in usable], 1e-6, 1))
-        p = np.exp(np.average(logs, axis=0, weights=[weight for _, weight in usable]))
-        p /= p.sum()
+    p = pool([judgement.probabilities for judgement, _ in parts], [weight for _, weight in parts])
     return _judgement(observation, whole, person, p, _modalities(observation, whole, person), cues)
 
 
@@ -95,28 +88,10 @@ def _judgement(
     parts: dict[str, affect.Affect],
     cues: list[Cue],
 ) -> Judgement:
-    emotion, reason = decide(observation, p)
+    told = conclude(p, observation, segment.start_s, segment.end_s, person and person.person)
     inside = [segment.part_of(cue) for cue in cues if segment.holds(cue)]
-    text = wording.explain(observation, inside, person and person.person, p, emotion, reason, parts)
-    return Judgement(segment.start_s, segment.end_s, p, emotion, reason, person and person.person, text)
-
-
-def decide(
-    observation: Observation, p: np.ndarray | None, least: float | None = None, labels: Sequence[str] = EMOTIONS
-) -> tuple[str | None, str | None]:
-    """The label, or None and why. least: confidence below which none is named, MIN_CONFIDENCE when not given (of more than eight
-    labels as many times chance)."""
-    if p is None:
-        face = "no face was measured well enough" if observation.people else "no face was found"
-        heard = "no speech was heard" if observation.source.has_audio else "there is no sound"
-        return None, f"{face} and {heard}" if observation.source.has_video else heard
-    order = np.argsort(-p, kind="stable")
-    first, second = p[order[0]], p[order[1]]
-    if least is None:
-        least = MIN_CONFIDENCE * min(1.0, len(EMOTIONS) / len(labels))
-    if first < least or first - second < MIN_MARGIN:
-        return None, f"the cues fit {labels[order[0]]} and {labels[order[1]]} about equally, and neither well"
-    return labels[order[0]], None
+    text = wording.explain(observation, inside, told.person, p, told.emotion, told.reason, parts)
+    return replace(told, text=text)
 
 
 def _clip_voice_cues(observation: Observation):

@@ -1,14 +1,16 @@
 """A judgement: what somebody (the composer, later a language model) says about a span of an Observation, unchecked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from emoreason.labels.emotions import COMPOUNDS, EMOTIONS, valence_arousal
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
+from emoreason.perception.observation import Observation
 from emoreason.report.schema import Verdict
+from emoreason.scoring.decision import decide, pool
 
 COMPOUND_SHARE = 0.25  # both of the two strongest emotions need at least this much
 SENTIMENT_BOUND = 0.15  # |valence| below it counts as neutral
@@ -49,7 +51,7 @@ class Judgement:
 @dataclass(frozen=True)
 class Judged:
     """All a judge says about one Observation. Arrays are [T, 8] per person for frames and [8] for people and the voice, which are
-    judged by the canonical emotions in any case."""
+    judged by the canonical emotions in any case. least_confidence: below which the judge names no emotion; None: the default."""
 
     clip: Judgement
     segments: list[Judgement]
@@ -58,6 +60,35 @@ class Judged:
     voice: np.ndarray | None
     generator: str
     notes: list[str] = field(default_factory=list)
+    least_confidence: float | None = None
+
+    def within(self, start_s: float, end_s: float, observation: Observation) -> Judgement:
+        """What it says about a stretch of the clip: the segments pooled by the seconds that they share with it."""
+        seconds = [min(part.end_s, end_s) - max(part.start_s, start_s) for part in self.segments]
+        p = pool([part.probabilities for part in self.segments], seconds)
+        told = conclude(p, observation, start_s, end_s, self.clip.person, self.clip.scheme, self.least_confidence)
+        return replace(told, text=self.clip.text)
+
+
+def conclude(
+    p: np.ndarray | None,
+    observation: Observation,
+    start_s: float,
+    end_s: float,
+    person: str | None = None,
+    scheme: LabelSet = EMOTION_SET,
+    least_confidence: float | None = None,
+) -> Judgement:
+    """The verdict that `p` [K] comes to, without a text yet; None: nothing was measured well enough."""
+    emotion, reason = (None, nothing_measured(observation)) if p is None else decide(p, scheme.labels, least_confidence)
+    return Judgement(start_s, end_s, p, emotion, reason, person, "", scheme)
+
+
+def nothing_measured(observation: Observation) -> str:
+    """Why there is nothing that a verdict could be about."""
+    face = "no face was measured well enough" if observation.people else "no face was found"
+    heard = "no speech was heard" if observation.source.has_audio else "there is no sound"
+    return f"{face} and {heard}" if observation.source.has_video else heard
 
 
 def by_emotion(probabilities: np.ndarray) -> dict[str, float]:

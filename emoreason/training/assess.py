@@ -1,29 +1,29 @@
-"""What a model answers to labelled clips, as inference would ask it: label scores fused with the heads, without any text.
+"""What a model answers to labelled clips, as inference would ask it: the verdict of `judge_segments`, without any text.
 
 Letters: N samples, K labels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 
 from emoreason.instructions.answers import label_of
-from emoreason.instructions.collator import Conversations, Source
-from emoreason.instructions.mixture import Mixture, Part
+from emoreason.instructions.asked import Refine, as_measured, verdict_inputs
+from emoreason.instructions.collator import Source
 from emoreason.instructions.record import Record
-from emoreason.instructions.tasks import in_words
 from emoreason.labels.label_set import LabelSet
 from emoreason.model import verdict
 from emoreason.model.decode import TransformersEngine
-from emoreason.model.fusion import fuse
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.prompt import emotion_question
+from emoreason.model.refining import refine
 from emoreason.model.segment_input import SegmentInput
+from emoreason.model.verdict import judge_segments, segment_weight
 from emoreason.perception.store import ObservationStore
+from emoreason.scoring.decision import pool
 from emoreason.scoring.metrics.classification import accuracy, confusion, uar
 from emoreason.scoring.metrics.intervals import Difference, bootstrap, paired_difference
 from emoreason.training.features import batched
@@ -34,12 +34,13 @@ Progress = Callable[[str, float, float | None], None]
 
 @dataclass(frozen=True)
 class Clip:
-    """A labelled sample as inference is shown it. truth: its place among the labels; group: whoever must not be counted twice."""
+    """A labelled sample. truth: its place among the labels; group: whoever must not be counted twice; inputs: its segments as
+    inference shows them to the model of a processor, whose own reading of the action units they hold."""
 
     record: str
     group: str
     truth: int
-    shown: SegmentInput
+    inputs: Callable[[EmoReasonProcessor, Refine], list[SegmentInput]]
 
 
 @dataclass(frozen=True)
@@ -80,20 +81,20 @@ class Answers:
 STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = {"accuracy": accuracy, "UAR": uar}
 
 
-def clips_of(
-    source: Source, labels: LabelSet, word: Callable[[Record], str | None], processor: EmoReasonProcessor, store: ObservationStore
-) -> list[Clip]:
-    """Of the source's records that `word` finds a label for, asked as inference asks. Where words alone are judged they stand
-    before the question. Raises ConfigError for media that were not observed."""
-    whole = Conversations({"all": source}, Mixture([Part("all", 1, 1)], 0), processor, store)  # faces and voices from the files
-    out = []
-    for record in source.records:
-        truth = word(record)
-        example = whole.make(record, source, np.random.default_rng(0)) if truth in labels.labels else None
-        if example is not None:
-            shown = replace(example.inputs, question=in_words(record, emotion_question(labels.labels)), turns=())
-            out.append(Clip(record.id, record.group, labels.labels.index(truth), shown))
-    return out
+def clips_of(source: Source, labels: LabelSet, word: Callable[[Record], str | None], store: ObservationStore) -> list[Clip]:
+    """Of the source's records that `word` finds a label of the set for."""
+    found = [(record, word(record)) for record in source.records]
+    return [
+        Clip(record.id, record.group, labels.labels.index(truth), partial(_inputs, record, source, labels, store))
+        for record, truth in found
+        if truth in labels.labels
+    ]
+
+
+def _inputs(
+    record: Record, source: Source, labels: LabelSet, store: ObservationStore, processor: EmoReasonProcessor, refine: Refine
+) -> list[SegmentInput]:
+    return verdict_inputs(record, source.roots, store, source.words, labels.labels, processor, refine)
 
 
 def native(labels: LabelSet) -> Callable[[Record], str | None]:
@@ -110,19 +111,27 @@ def answers(
     settings: verdict.VerdictSettings,
     progress: Progress | None = None,
 ) -> Answers:
-    """The verdicts of a model on clips, each one segment; all frames count alike."""
-    engine, out, done = TransformersEngine(model, processor.tokenizer), [], 0
+    """The verdicts of a model on clips. Raises ConfigError for media that were not observed, MediaError."""
+    engine, out = TransformersEngine(model, processor.tokenizer), []
+    refined = partial(refine, engine, processor) if model.config.trained else as_measured
     for some in batched(clips, BATCH):
-        batch = processor([clip.shown for clip in some])
-        prompt = engine.read(batch)
-        language = verdict.language_source(verdict.label_scores(engine, prompt, labels.labels), labels.labels, settings)
-        seen = None if batch.get("face") is None else batch["face"].frame_mask.float()
-        heads = verdict.head_sources(model.heads, prompt.heads, seen, verdict.present_in(batch), settings.weights, labels)
-        out.append(fuse([language, *heads], labels.labels).exp().double().cpu())
-        done += len(some)
+        segments = [clip.inputs(processor, refined) for clip in some]
+        flat = [given for of_clip in segments for given in of_clip]
+        judged = [judge_segments(engine, processor, few, settings, labels) for few in batched(flat, BATCH)]
+        told = iter([p for batch in judged for p in batch.probabilities])
+        out += [_pooled([(given, next(told)) for given in of_clip], labels) for of_clip in segments]
         if progress is not None:
-            progress("asking", done, len(clips))
-    return Answers(clips, labels.labels, torch.cat(out).numpy())
+            progress("asking", len(out), len(clips))
+    return Answers(clips, labels.labels, np.stack(out))
+
+
+def _pooled(judged: Sequence[tuple[SegmentInput, np.ndarray | None]], labels: LabelSet) -> np.ndarray:
+    """[K] of a clip; all labels alike where nothing could be judged."""
+    if len(judged) == 1:
+        p = judged[0][1]
+    else:
+        p = pool([p for _, p in judged], [segment_weight(given, p, labels) for given, p in judged])
+    return np.full(len(labels.labels), 1 / len(labels.labels)) if p is None else p
 
 
 def settings_of(model: EmoReasonForConditionalGeneration, without: Sequence[str] = ()) -> verdict.VerdictSettings:

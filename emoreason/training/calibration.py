@@ -7,27 +7,24 @@ Chosen on validation clips of a stage, under the inputs and the question of infe
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from emoreason.errors import ConfigError
-from emoreason.instructions.collator import Conversations, Example
+from emoreason.instructions.asked import verdict_inputs
 from emoreason.instructions.collator import Source as Records
-from emoreason.instructions.conversation import said_in, segment_of
-from emoreason.instructions.observe_all import find
 from emoreason.instructions.record import Record
-from emoreason.instructions.tasks import in_words
 from emoreason.labels.emotions import EMOTIONS, canonical
+from emoreason.labels.label_set import EMOTION_SET
 from emoreason.model import verdict
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.fusion import Source, fuse
-from emoreason.model.prompt import emotion_question
-from emoreason.model.segment_input import utterances
+from emoreason.model.refining import refine
 from emoreason.perception.store import ObservationStore
 from emoreason.scoring.metrics.calibration import brier, ece, risk_coverage
 from emoreason.training.features import batched
@@ -95,59 +92,39 @@ def votes(stage: Stage, parts: Sequence[str], most: int = 80, progress: Progress
     """
     if unknown := [part for part in parts if part not in stage.spec.mixture]:
         raise ConfigError(f"stage '{stage.name}' has no part '{unknown[0]}' in its mixture")
-    rows = [(part, *row) for part in parts for row in _clips(stage, part, most)]
-    if not rows:
-        raise ConfigError(f"no validation clip of {', '.join(parts)} has a label that stands for an emotion")
     engine = TransformersEngine(stage.model, stage.processor.tokenizer)
-    languages, sources = [], []
-    for some in batched(rows, BATCH):
-        batch = stage.processor([example.inputs for _, example, _ in some])
-        prompt = engine.read(batch)
-        languages.append(verdict.label_scores(engine, prompt, EMOTIONS))
-        sources.append(_head_votes(stage, batch, prompt.heads))
+    refined = partial(refine, engine, stage.processor)
+    labelled = [(part, *row) for part in parts for row in _labelled(stage, part, most)]
+    if not labelled:
+        raise ConfigError(f"no validation clip of {', '.join(parts)} has a label that stands for an emotion")
+    names = [name for name in verdict.WEIGHTS if name != verdict.LANGUAGE]
+    settings = verdict.VerdictSettings(weights=dict.fromkeys(names, 1.0))
+    rows, languages, sources = [], [], []
+    for done, some in enumerate(batched(labelled, BATCH), 1):
+        segments = [
+            (part, emotion, given)
+            for part, record, source, emotion in some
+            for given in verdict_inputs(record, source.roots, stage.store, source.words, EMOTIONS, stage.processor, refined)
+        ]
+        told = verdict.judge_segments(engine, stage.processor, [given for *_, given in segments], settings, EMOTION_SET)
+        rows += [(part, emotion) for part, emotion, _ in segments]
+        languages.append(told.language)
+        sources.append(told.heads)
         if progress is not None:
-            progress("calibration clips", BATCH * (len(languages) - 1) + len(some), len(rows))
+            progress("calibration clips", min(BATCH * done, len(labelled)), len(labelled))
     counts = [len(language) for language in languages]
     heads = {name: _joined([found.get(name) for found in sources], counts) for name in {n for found in sources for n in found}}
-    truth = torch.tensor([EMOTIONS.index(emotion) for _, _, emotion in rows])
-    return Votes(torch.cat(languages), heads, truth, [part for part, _, _ in rows])
+    truth = torch.tensor([EMOTIONS.index(emotion) for _, emotion in rows])
+    return Votes(torch.cat(languages), heads, truth, [part for part, _ in rows])
 
 
-def _clips(stage: Stage, part: str, most: int) -> list[tuple[Example, str]]:
-    """Validation samples with what inference would show of them, and the emotion that their label stands for."""
-    cached = stage.conversations("valid")
-    source = Conversations(cached.sources, cached.mixture, stage.processor, stage.store)  # heads need frames, not cached tokens
-    given, out = cached.sources[part], []
-    labelled = [(record, canonical(class_of(record) or "")) for record in given.records]
+def _labelled(stage: Stage, part: str, most: int) -> list[tuple[Record, Records, str]]:
+    """Validation records of a part, where they come from, and the emotion that their label stands for."""
+    source = stage.conversations("valid").sources[part]
+    labelled = [(record, canonical(class_of(record) or "")) for record in source.records]
     known = [(record, emotion) for record, emotion in labelled if emotion in EMOTIONS]
     step = max(len(known) / most, 1.0)
-    for record, emotion in (known[int(i * step)] for i in range(min(most, len(known)))):
-        example = source.make(record, given, np.random.default_rng(stage.run.seed))
-        if example is not None:
-            words = _words(stage, record, given)
-            asked = replace(example.inputs, question=in_words(record, emotion_question(EMOTIONS)), turns=(), words=words)
-            out.append((replace(example, inputs=asked, answer=""), emotion))
-    return out
-
-
-def _words(stage: Stage, record: Record, given: Records) -> tuple[str, ...]:
-    """What is said, as inference would hear or read it."""
-    languages = (stage.model.config.words or {}).get("languages", ())
-    if record.media is None:
-        return said_in(record, languages)
-    observation = find(record, given.roots, stage.store, words=given.words)
-    return utterances(observation, segment_of(record, observation), languages)
-
-
-def _head_votes(stage: Stage, batch: Mapping[str, Any], logits: Mapping[str, Tensor]) -> dict[str, Source]:
-    """The voting heads' sources by name, each with weight 1."""
-    quality = None if batch.get("face") is None else batch["face"].frame_mask.float()
-    present = verdict.present_in(batch)
-    found = {}
-    for name in verdict.VerdictSettings().weights:
-        if name in logits:
-            [found[name]] = verdict.head_sources(stage.model.heads, {name: logits[name]}, quality, present, {name: 1.0})
-    return found
+    return [(record, source, emotion) for record, emotion in (known[int(i * step)] for i in range(min(most, len(known))))]
 
 
 def _joined(sources: Sequence[Source | None], counts: Sequence[int]) -> Source:

@@ -68,7 +68,7 @@ class Questions:
         if not canonical:
             self.absent.append(f"the base answers in the words of '{config.scheme}', so no test set of the emotions was asked")
 
-    def validation(self, labels: LabelSet, processor: EmoReasonProcessor) -> list[Clip]:
+    def validation(self, labels: LabelSet) -> list[Clip]:
         """Of the last stage's parts."""
         name, stage = list(self.run.tuning().items())[-1]
         clips: list[Clip] = []
@@ -78,15 +78,15 @@ class Questions:
                 records = list(read_records(self.out / MIXTURES / name / part / "valid"))
                 tasks = {"": tasks_of_part(spec, {spec.data[0]: recipe}, spec.data[0])}
                 source = Source(records, data_root(recipe, dict(self.roots), self.data), tasks, 1)
-                clips += clips_of(source, labels, native(labels), processor, data_store(self.store))
+                clips += clips_of(source, labels, native(labels), data_store(self.store))
         return clips
 
-    def remembered(self, processor: EmoReasonProcessor) -> dict[str, list[Clip]]:
+    def remembered(self) -> dict[str, list[Clip]]:
         """Test set -> clips."""
         found = {}
         for recipe, root, records in self.known:
             source = Source(records, root, {"": tasks_of(recipe)}, 1)
-            found[recipe.name] = clips_of(source, EMOTION_SET, _emotion(recipe), processor, data_store(self.store))
+            found[recipe.name] = clips_of(source, EMOTION_SET, _emotion(recipe), data_store(self.store))
         return found
 
     def _known(self) -> list[tuple[Recipe, Path, list[Record]]]:
@@ -117,7 +117,7 @@ def outcome(run: Run, out: Path, questions: Questions, progress: Progress | None
         raise ConfigError(f"run {run.name} begins with a new model: there is no before")
     model, processor = initial(run)
     labels = model.config.label_set()
-    clips, known = questions.validation(labels, processor), questions.remembered(processor)
+    clips, known = questions.validation(labels), questions.remembered()
     untaught = [own_head(labels.name)]
     before = answers(model, processor, clips, labels, settings_of(model, untaught), progress) if clips else None
     knew = {name: answers(model, processor, some, EMOTION_SET, questions.settings, progress) for name, some in known.items()}

@@ -1,19 +1,20 @@
 """What judges say about samples: the composer on measurements and words, a toy model in writing."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from evaluation.made import SENTENCES, face_suite, labels_of, samples_of, shown, write_suite
-from inference.toys import make_judge, noise_clip, observed
+from inference.toys import judged, make_judge, noise_clip, observed
 
 from emoreason.evaluation.answers import Exam
-from emoreason.evaluation.model_predictor import ModelPredictor
 from emoreason.evaluation.native import Native
-from emoreason.evaluation.predictors import Composer, Question, verdicts
 from emoreason.evaluation.run import run
 from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.verdicts import Question, inputs, verdicts
+from emoreason.inference.judges.composer import ComposerJudge
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Span
 from emoreason.labels.action_units import ACTION_UNITS
@@ -30,7 +31,7 @@ def exam(kind="emotion", predictor=None, others=(), **changes):
     suite, recipe = face_suite(kind, merge={"calm": "neutral"}, **changes)
     scheme = Scheme("talk", tuple(recipe.scheme.labels), tuple(recipe.scheme.crosswalk.items()))
     return Exam(
-        suite, labels_of(suite, recipe), scheme, predictor or Composer(), lambda shown: [one.observation for one in others]
+        suite, labels_of(suite, recipe), scheme, predictor or ComposerJudge(), lambda shown: [one.observation for one in others]
     )
 
 
@@ -49,7 +50,7 @@ def test_the_span_of_a_record_is_what_counts():
     long = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU04": [(21.0, 24.0, 29.0, 0.9, "both")]}},)
     one = shown("a", {}, people=long, duration_s=30.0, cuts_s=(10.0, 20.0))
     late = one.record.model_copy(update={"span": Span(start_s=20.0, end_s=30.0)})
-    whole, end = verdicts(Composer(), [one, Shown(one.sample, late, one.observation, None)])
+    whole, end = verdicts(ComposerJudge(), [one, Shown(one.sample, late, one.observation, None)])
     assert end.probabilities["anger"] > whole.probabilities["anger"]
     assert end.probabilities["happiness"] < whole.probabilities["happiness"]
 
@@ -95,14 +96,12 @@ def test_the_head_alone_is_what_the_face_shows():
 
 @pytest.fixture(scope="module")
 def toy():
-    judge = make_judge(trained=True)
-    judge.settings = replace(judge.settings, most_tokens=4)  # what it writes means nothing anyway
-    return ModelPredictor(judge)
+    return make_judge(trained=True).with_settings(most_tokens=4)  # what it writes means nothing anyway
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr("emoreason.evaluation.model_predictor.MOST_TOKENS", 4)
+    monkeypatch.setattr("emoreason.evaluation.answers.MOST_TOKENS", 4)
 
 
 def test_a_model_chooses_among_the_labels_of_the_set(toy, tmp_path):
@@ -115,30 +114,28 @@ def test_a_model_chooses_among_the_labels_of_the_set(toy, tmp_path):
 
 def test_the_head_on_utterances_has_its_say_about_words(tmp_path):
     samples, judge = samples_of(write_suite(tmp_path)), make_judge(trained=True)
-    before = run(samples, ModelPredictor(judge), tmp_path / "before", tmp_path)
-    give_words(judge.model, {"layer": 1, "languages": ["en"]})
+    before = run(samples, judge, tmp_path / "before", tmp_path)
+    give_words(judge.engine.model, {"layer": 1, "languages": ["en"]})
     with torch.no_grad():
-        judge.heads["words_emotion"].out.bias[UTTERANCE_HEAD.labels.index("happiness")] = 20.0
-    silent = replace(judge.settings, weights={"language": 1.0})
-    judge.settings = replace(judge.settings, weights={"language": 1.0, "words_emotion": 1.0})
-    after = run(samples, ModelPredictor(judge), tmp_path / "after", tmp_path)
+        judge.engine.heads["words_emotion"].out.bias[UTTERANCE_HEAD.labels.index("happiness")] = 20.0
+    heard = judge.with_settings(weights={"language": 1.0, "words_emotion": 1.0})
+    after = run(samples, heard, tmp_path / "after", tmp_path)
     assert [row.prediction["label"] for row in after] == ["joy"] * 5, "in the words of the set"
-    judge.settings = silent
-    unheard = run(samples, ModelPredictor(judge), tmp_path / "unheard", tmp_path)
+    unheard = run(samples, judge.with_settings(weights={"language": 1.0}), tmp_path / "unheard", tmp_path)
     for row, other in zip(before, unheard, strict=True):
         assert row.prediction["probabilities"] == pytest.approx(other.prediction["probabilities"], abs=1e-3)
 
 
 def test_one_by_one_is_as_in_a_batch(toy, tmp_path):
     samples = samples_of(write_suite(tmp_path))
-    alone = type(toy)(toy.explained)
-    alone.batch = 1
+    alone = copy(toy)
+    alone.together = 1
     one, many = (run(samples, judge, tmp_path / name, tmp_path) for judge, name in ((alone, "one"), (toy, "many")))
     for a, b in zip(one, many, strict=True):
         assert a.prediction["probabilities"] == pytest.approx(b.prediction["probabilities"], abs=2e-3)
 
 
-class Writing(Composer):
+class Writing(ComposerJudge):
     """Writes what it is told to."""
 
     name, writes = "writing", True
@@ -146,7 +143,10 @@ class Writing(Composer):
     def __init__(self, *texts):
         self.texts = texts
 
-    def reply(self, questions):
+    def prepare(self, observation, segment, clip, question):
+        return question
+
+    def reply(self, inputs, most_tokens):
         return list(self.texts)
 
 
@@ -189,14 +189,14 @@ def test_a_free_answer_is_what_the_model_wrote(text, status, label):
     assert said.status == status and said.text == text and (said.prediction or {}).get("label") == label
 
 
-class Own(Composer):
+class Own(ComposerJudge):
     """Chooses among words of its own, two of which stand for emotions."""
 
     label_set = LabelSet("moods", ("glee", "fury", "boredom"), {"glee": "happiness", "fury": "anger"})
 
-    def judge(self, shown, explain):
+    def judge(self, measured, on_text=None, explain=True):
         said = {"probabilities": np.array([0.2, 0.3, 0.5]), "emotion": "boredom", "reason": None, "scheme": self.label_set}
-        told = super().judge(shown, explain)
+        told = super().judge(measured)
         return [replace(one, clip=replace(one.clip, **said), segments=[replace(s, **said) for s in one.segments]) for one in told]
 
 
@@ -219,8 +219,8 @@ def test_who_does_not_write_gives_the_verdict_for_a_free_answer():
 class Explaining(Writing):
     """Explains as the composer does; without the evidence lines it has nothing to say."""
 
-    def judge(self, shown, explain):
-        told = super().judge(shown, explain)
+    def judge(self, measured, on_text=None, explain=True):
+        told = super().judge(measured)
         return [replace(one, clip=replace(one.clip, text="Nobody knows.")) for one in told] if self.left_out else told
 
     def without(self, part):
@@ -252,17 +252,17 @@ def test_the_question_holds_the_words_and_not_the_truth(toy, tmp_path):
     samples = samples_of(write_suite(tmp_path))
     asked = []
 
-    class Listening(ModelPredictor):
-        def choose(self, questions):
-            asked.extend(questions)
-            return super().choose(questions)
+    listening, choose = copy(toy), toy.choose
 
-    run(samples, Listening(toy.explained), tmp_path / "out", tmp_path)
-    assert all(question.labels == ("joy", "anger", "fear", "neutral", "calm") for question in asked)
-    for question, (_, _, _, _, text) in zip(asked, SENTENCES, strict=False):
-        assert text in question.text and sorted(word for word in question.labels if word in question.text) == sorted(
-            question.labels
-        )
+    def heard(inputs, labels):
+        asked.extend((given.question, labels) for given in inputs)
+        return choose(inputs, labels)
+
+    listening.choose = heard
+    run(samples, listening, tmp_path / "out", tmp_path)
+    assert all(labels == ("joy", "anger", "fear", "neutral", "calm") for _, labels in asked)
+    for (question, labels), (_, _, _, _, text) in zip(asked, SENTENCES, strict=False):
+        assert text in question and sorted(word for word in labels if word in question) == sorted(labels)
 
 
 def test_a_model_judges_media_as_the_product_does(toy, tmp_path):
@@ -270,14 +270,14 @@ def test_a_model_judges_media_as_the_product_does(toy, tmp_path):
     seen = shown("a", {"label": "joy"})
     one = Shown(seen.sample, seen.record, observed(clip), clip)
     (told,) = verdicts(toy, [one])
-    product = toy.explained(one.observation, clip).clip.verdict()
+    product = judged(toy, one.observation, clip).clip.verdict()
     assert told.probabilities == pytest.approx(product.probabilities, abs=1e-4) and told.emotion == product.emotion
-    assert len(toy.reply([Question(one, "Which emotion is shown?")])) == 1
+    assert len(toy.reply(inputs(toy, [Question(one, "Which emotion is shown?")]), 4)) == 1
 
 
 def by_head(toy, one):
     """The largest probability over the frames of the only face, from the logits that the engine hands out."""
-    judge = toy.explained
+    judge = toy
     given = judge.processor.prepare(one.observation, Segment(0.0, 30.0), one.clip, "?")
     logits = judge.engine.read(judge.processor([given])).heads["action_units"][0, 0]  # [T, K]
     largest = logits[torch.from_numpy(given.frame_mask[0])].sigmoid().amax(0)

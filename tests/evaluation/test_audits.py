@@ -10,7 +10,7 @@ import pytest
 import typer
 from builders import even_times, write_media
 from evaluation.made import write_suite
-from inference.toys import make_judge, observed
+from inference.toys import judged, make_judge, observed
 from model.samples import segment
 from observations import make_observation
 
@@ -20,16 +20,14 @@ from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits import KINDS, audit, degradation, injection, modality
 from emoreason.evaluation.audits.trials import Condition, outcomes, trials
-from emoreason.evaluation.model_predictor import ModelPredictor
 from emoreason.evaluation.native import Native
-from emoreason.evaluation.predictors import Composer
 from emoreason.evaluation.samples import Folders, Sample
 from emoreason.evaluation.shown import Shown
 from emoreason.evaluation.suite import Suite, load_suite
+from emoreason.inference.judges.composer import ComposerJudge
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Media, Record
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.labels.label_set import EMOTION_SET
 from emoreason.media import Clip
 from emoreason.report.judgement import Judged, Judgement
 
@@ -38,23 +36,19 @@ NATIVE = Native(LABELS, {}, {label: label for label in LABELS})
 SUITE = Suite(name="toy", title="Toy", kind="emotion", recipe="toy", split="test", primary="war", protocol="toy")
 
 
-class Looker:
+class Looker(ComposerJudge):
     """A judge that looks at one thing only; what it cannot see it has no answer for."""
 
-    name, writes, batch, left_out, label_set = "looker", False, 1, (), EMOTION_SET
+    name = "looker"
 
     def __init__(self, look):
         self.look = look
 
-    @property
-    def identity(self):
-        return {"name": self.name}
+    def judge(self, measured, on_text=None, explain=True):
+        return [self._judged(observation) for observation, _ in measured]
 
-    def judge(self, shown, explain):
-        return [self._judged(one) for one in shown]
-
-    def _judged(self, shown):
-        emotion = self.look(shown.observation)
+    def _judged(self, observation):
+        emotion = self.look(observation)
         p = None if emotion is None else np.array([float(emotion == one) for one in EMOTIONS])
         clip = Judgement(0.0, 1.0, p, emotion, None if emotion else "not there", None, "")
         return Judged(clip, [clip], {}, {}, None, self.name)
@@ -186,8 +180,8 @@ def model(tmp_path_factory):
     ]
     known = {id(one.observation.faces): one.observation.people[0].action_units for one in pair}
     with pytest.MonkeyPatch.context() as patch:  # a changed observation measures its people anew, and these have no real mesh
-        patch.setattr("emoreason.perception.action_units.au_series", lambda person: known[id(person.table)])
-        yield ModelPredictor(make_judge(verdict={"most_tokens": 1})), pair
+        patch.setattr("emoreason.perception.observation.au_series", lambda person: known[id(person.table)])
+        yield make_judge(verdict={"most_tokens": 1}), pair
 
 
 def test_a_model_is_changed_at_its_input(model):
@@ -197,19 +191,19 @@ def test_a_model_is_changed_at_its_input(model):
     found = {one.condition.name: one for one in outcomes(plan.conditions, rows, LABELS)}
     assert found.keys() == {condition.name for condition in modality.INPUTS} | {"soft_drop"}
     assert found["soft_drop"].moved > 0 and found["face_drop"].moved > 0 and found["evidence_drop"].moved > 0
-    assert predictor.explained.path == "soft"  # the judge itself stays as it was
+    assert predictor.path == "soft"  # the judge itself stays as it was
 
 
 def test_a_model_that_is_never_shown_its_evidence(model):
     predictor, (one, _) = model
     blind = predictor.without("evidence")
-    before, now = (judge.judge([one], explain=False)[0].clip.probabilities for judge in (predictor, blind))
+    before, now = (judged(judge, one.observation, one.clip).clip.probabilities for judge in (predictor, blind))
     assert not np.allclose(before, now)
-    assert blind.identity != predictor.identity and blind.name == "toy without evidence" and blind.left_out == ("evidence",)
+    assert blind.info() != predictor.info() and blind.name == "toy without evidence" and blind.left_out == ("evidence",)
     with pytest.raises(ConfigError, match="no part 'hands'"):
         predictor.without("hands")
     with pytest.raises(ConfigError, match="reads no prompt"):
-        Composer().without("evidence")
+        ComposerJudge().without("evidence")
 
 
 def test_ablations_are_the_changes_that_take_something_away(model):
@@ -324,7 +318,7 @@ def suite(tmp_path):
 
 
 def test_an_audit_of_words_writes_a_folder(suite, tmp_path):
-    found = audit("injection", *suite, Composer(), Folders({}, str(tmp_path)), tmp_path / "out", tmp_path)
+    found = audit("injection", *suite, ComposerJudge(), Folders({}, str(tmp_path)), tmp_path / "out", tmp_path)
     scores = json.loads((found.folder / "scores.json").read_text())
     assert [one["condition"]["name"] for one in scores["conditions"]] == [one.name for one in injection.PROBES]
     lines = (found.folder / "trials.jsonl").read_text().splitlines()
@@ -349,7 +343,7 @@ def test_the_command_runs_audits_and_names_what_it_knows(suite, tmp_path, capsys
 def test_an_audit_by_group_reads_the_table(suite, tmp_path):
     groups = tmp_path / "groups.csv"
     groups.write_text("id,<b>side</b>\na1,left\na2,left\nb1,right\nb2,right\nc1,\n")
-    found = audit("subgroups", *suite, Composer(), Folders({}, str(tmp_path)), tmp_path / "out", tmp_path, groups=groups)
+    found = audit("subgroups", *suite, ComposerJudge(), Folders({}, str(tmp_path)), tmp_path / "out", tmp_path, groups=groups)
     assert found.gaps[0].unlabelled == 1 and [one.name for one in found.gaps[0].groups] == ["left", "right"]
     page = (found.folder / "report.html").read_text()
     assert "&lt;b&gt;side" in page and "<b>side" not in page
@@ -358,13 +352,13 @@ def test_an_audit_by_group_reads_the_table(suite, tmp_path):
 @pytest.mark.parametrize(("kind", "groups"), [("subgroups", None), ("injection", "groups.csv")])
 def test_groups_go_with_subgroups_alone(kind, groups, suite, tmp_path):
     with pytest.raises(ConfigError, match="--groups"):
-        audit(kind, *suite, Composer(), Folders({}, str(tmp_path)), tmp_path, tmp_path, groups=groups)
+        audit(kind, *suite, ComposerJudge(), Folders({}, str(tmp_path)), tmp_path, tmp_path, groups=groups)
 
 
 @pytest.mark.parametrize("kind", ["modality", "ablation", "degradation"])
 def test_words_alone_have_no_picture_to_spoil(kind, suite, tmp_path):
     with pytest.raises(ConfigError, match="words alone"):
-        audit(kind, *suite, Composer(), Folders({}, str(tmp_path)), tmp_path, tmp_path)
+        audit(kind, *suite, ComposerJudge(), Folders({}, str(tmp_path)), tmp_path, tmp_path)
 
 
 def test_levels_of_a_series_become_a_curve():

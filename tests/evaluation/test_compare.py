@@ -7,12 +7,12 @@ from evaluation.made import samples_of, write_suite
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.compare import compare
-from emoreason.evaluation.predictors import Composer
 from emoreason.evaluation.results import FORMAT, Row, read_rows, write_rows
 from emoreason.evaluation.run import run
+from emoreason.inference.judges.composer import ComposerJudge
 
 
-class Angry(Composer):
+class Angry(ComposerJudge):
     """Finds anger in everything."""
 
     name = "angry"
@@ -34,7 +34,7 @@ def rewrite(folder, change):
 
 
 def test_differences(tmp_path):
-    found = compare(*results(tmp_path, Composer(), Angry()), resamples=200)
+    found = compare(*results(tmp_path, ComposerJudge(), Angry()), resamples=200)
     assert found.n == 5 and found.a.startswith("composer") and found.b.startswith("angry")
     assert found.differences["war"].value == pytest.approx(3 / 5 - 1 / 5)
     low, high = found.differences["war"].interval
@@ -48,7 +48,7 @@ def test_equal_results_do_not_differ(tmp_path):
 
 
 def test_shared_samples_only(tmp_path):
-    a, b = results(tmp_path, Composer(), Angry())
+    a, b = results(tmp_path, ComposerJudge(), Angry())
     rewrite(b, lambda rows: rows[:2])
     found = compare(a, b, resamples=50)
     assert found.n == 2 and "3 samples that only" in found.notes[0]
@@ -58,15 +58,15 @@ def test_shared_samples_only(tmp_path):
 
 
 def test_changed_labels(tmp_path):
-    a, b = results(tmp_path, Composer(), Angry())
+    a, b = results(tmp_path, ComposerJudge(), Angry())
     rewrite(b, lambda rows: [{**rows[0], "truth": {"label": "fear"}}, *rows[1:]])
     with pytest.raises(ConfigError, match="label of sample 'a1' differs"):
         compare(a, b)
 
 
 def test_different_suites(tmp_path):
-    a, _ = results(tmp_path / "one", Composer(), Angry())
-    _, b = results(tmp_path / "two", Composer(), Angry(), name="other")
+    a, _ = results(tmp_path / "one", ComposerJudge(), Angry())
+    _, b = results(tmp_path / "two", ComposerJudge(), Angry(), name="other")
     with pytest.raises(ConfigError, match="different suites .'talk_test' and 'other'"):
         compare(a, b)
 
@@ -75,13 +75,13 @@ def test_sentiment(tmp_path):
     moods = {"group": {"ann": "positive", "bob": "negative", "cat": "neutral", "dan": "neutral"}}
     fields = {"id": "{id}", "group": "{id}", "label": "{label}", "transcript": "{text}", "sentiment": "{group}"}
     found = compare(
-        *results(tmp_path, Composer(), Angry(), kind="sentiment", recipe={"fields": fields, "values": moods}), resamples=20
+        *results(tmp_path, ComposerJudge(), Angry(), kind="sentiment", recipe={"fields": fields, "values": moods}), resamples=20
     )
     assert found.differences["war"].n == 5
 
 
 def test_probes(tmp_path):
-    folders = results(tmp_path, Composer(), Angry(), kind="hallucination", primary="hallucination_overall")
+    folders = results(tmp_path, ComposerJudge(), Angry(), kind="hallucination", primary="hallucination_overall")
     right = [
         [row.prediction == {"answer": row.truth["answer"]} for row in read_rows(folder / "samples.jsonl")] for folder in folders
     ]

@@ -7,7 +7,7 @@ from evaluation.made import SENTENCES, write_suite
 
 from emoreason import cli
 from emoreason.errors import EmoReasonError
-from emoreason.evaluation.predictors import Composer
+from emoreason.inference.judges.composer import ComposerJudge
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def test_a_mistake_in_a_suite_is_found_before_any_is_run(run, tmp_path):
 
 
 def test_failed_samples_and_unreadable_rows(run, tmp_path, monkeypatch):
-    class Broken(Composer):
+    class Broken(ComposerJudge):
         def read(self, text):
             if "door" in text:
                 raise EmoReasonError("no door")
             return super().read(text)
 
-    monkeypatch.setattr("emoreason.evaluation.predictors.load_predictor", lambda model: Broken())
+    monkeypatch.setattr("emoreason.inference.judges.load_judge", lambda model: Broken())
     code, out, _ = run(write_suite(tmp_path))
     assert code == 2 and "1 failed" in out
     page = (tmp_path / "evaluation" / "talk_test" / "report.html").read_text()

@@ -5,7 +5,7 @@ import json
 import pytest
 from local_server import serving
 
-from emoreason.evaluation.judge import Judge, judge_at, judged_scores, messages
+from emoreason.evaluation.judge import Grader, judge_at, judged_scores, messages
 from emoreason.evaluation.results import Row
 from emoreason.scoring.metrics.score import Protocol
 
@@ -15,7 +15,7 @@ def asked_of(reply, folder, asked):
         asked.append(sent)
         return reply
 
-    return Judge(chat, "toy-7b", folder)
+    return Grader(chat, "toy-7b", folder)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_nothing_is_asked_twice_and_everything_is_kept(tmp_path):
 
 def test_another_judge_is_another_metric_and_asks_anew(tmp_path):
     first, second = asked_of("4", tmp_path, []), asked_of("9", tmp_path, [])
-    second = Judge(second.chat, "toy-70b", tmp_path)
+    second = Grader(second.chat, "toy-70b", tmp_path)
     assert first.metric == "judged_clue_overlap/toy-7b/1" != second.metric
     assert (first.score("a", "b"), second.score("a", "b")) == (4, 9)
 

@@ -7,14 +7,14 @@ from evaluation.made import samples_of, write_suite
 
 from emoreason.errors import ConfigError, EmoReasonError, EnvironmentProblem
 from emoreason.evaluation import results
-from emoreason.evaluation.predictors import Composer
 from emoreason.evaluation.run import run
+from emoreason.inference.judges.composer import ComposerJudge
 
 
-class Counting(Composer):
+class Counting(ComposerJudge):
     """`broken`: texts that raise; `asked`: what was read."""
 
-    batch = 2
+    together = 2
 
     def __init__(self, broken=(), error=EmoReasonError):
         self.broken, self.error, self.asked = broken, error, []
@@ -37,7 +37,7 @@ def files(folder):
 
 
 def test_rows_in_order(samples, tmp_path):
-    rows = run(samples, Composer(), tmp_path / "out", tmp_path)
+    rows = run(samples, ComposerJudge(), tmp_path / "out", tmp_path)
     assert [(row.id, row.status) for row in rows] == [
         ("a1", "answered"), ("a2", "answered"), ("b1", "answered"), ("b2", "silent"), ("c1", "silent"),
     ]  # fmt: skip
@@ -75,13 +75,13 @@ def test_what_is_true_of_every_sample_ends_the_run(samples, tmp_path):
 
 
 def test_another_judge_or_limit_is_not_mixed_in(samples, tmp_path):
-    run(samples, Composer(), tmp_path / "out", tmp_path)
-    other = Composer()
+    run(samples, ComposerJudge(), tmp_path / "out", tmp_path)
+    other = ComposerJudge()
     other.name = "other"
     with pytest.raises(ConfigError, match="its judge is another: composer, not other"):
         run(samples, other, tmp_path / "out", tmp_path)
     with pytest.raises(ConfigError, match="its limit is another: None, not 5"):
-        run(samples, Composer(), tmp_path / "out", tmp_path, limit=5)
+        run(samples, ComposerJudge(), tmp_path / "out", tmp_path, limit=5)
     assert len(run(samples, other, tmp_path / "out", tmp_path, restart=True)) == 5
 
 
@@ -102,16 +102,16 @@ def damaged(folder, change):
     ],
 )
 def test_lines_that_do_not_belong(samples, tmp_path, change, said):
-    run(samples, Composer(), tmp_path / "out", tmp_path)
+    run(samples, ComposerJudge(), tmp_path / "out", tmp_path)
     damaged(tmp_path / "out", change)
     with pytest.raises(ConfigError, match=said):
-        run(samples, Composer(), tmp_path / "out", tmp_path)
+        run(samples, ComposerJudge(), tmp_path / "out", tmp_path)
 
 
 def test_missing_lines_are_made_again(samples, tmp_path):
-    whole = run(samples, Composer(), tmp_path / "out", tmp_path)
+    whole = run(samples, ComposerJudge(), tmp_path / "out", tmp_path)
     damaged(tmp_path / "out", lambda rows: rows[::2])
-    assert run(samples, Composer(), tmp_path / "out", tmp_path) == whole
+    assert run(samples, ComposerJudge(), tmp_path / "out", tmp_path) == whole
 
 
 def test_no_result_folder(tmp_path):

@@ -7,11 +7,11 @@ from evaluation.made import samples_of, write_suite
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.evaluate import summary
-from emoreason.evaluation.predictors import Composer
 from emoreason.evaluation.results import FORMAT, Row, write_json, write_rows
 from emoreason.evaluation.run import run
 from emoreason.evaluation.scores import scoring
 from emoreason.evaluation.table import POOLED, lines, markdown, results_below
+from emoreason.inference.judges.composer import ComposerJudge
 
 
 def told(folder, name, counts, judge="toy", limit=None):
@@ -62,7 +62,7 @@ def test_what_is_no_finished_result_is_not_listed(tmp_path):
     with pytest.raises(ConfigError, match="no finished result"):
         results_below([tmp_path])
     samples = samples_of(write_suite(tmp_path))
-    run(samples, Composer(), tmp_path / "results" / "begun", tmp_path)
+    run(samples, ComposerJudge(), tmp_path / "results" / "begun", tmp_path)
     with pytest.raises(ConfigError, match="no finished result"):
         results_below([tmp_path / "results"])
     whole = told(tmp_path / "results", "faces", [(4, 3)] * 3)

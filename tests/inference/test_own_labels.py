@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from inference.toys import make_judge, noise_clip, observed
+from inference.toys import judged, make_judge, noise_clip, observed
 
 from emoreason.inference.batch.manifest import Entry
 from emoreason.inference.batch.tables import SUMMARY_COLUMNS, summary_row
-from emoreason.inference.model_judge import ModelJudge
+from emoreason.inference.judges.model import ModelJudge
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import LabelSet
 from emoreason.model.decode import TransformersEngine
@@ -30,21 +30,21 @@ def clip(tmp_path_factory):
 def own_judge(labels=MOODS, **weights) -> ModelJudge:
     """The toy judge, fine-tuned as far as its head goes; `weights` alone vote."""
     judge = make_judge(verdict={"most_tokens": 8})
-    give_labels(judge.model, labels)
+    give_labels(judge.engine.model, labels)
     judge.config.verdict["weights"] = weights or judge.config.verdict["weights"]
-    engine = TransformersEngine(judge.model, judge.processor.tokenizer)
-    return ModelJudge(judge.model, judge.processor, engine, "own", "soft")
+    engine = TransformersEngine(judge.engine.model, judge.processor.tokenizer)
+    return ModelJudge(judge.processor, engine, "own", "soft")
 
 
 def told(judge, clip) -> EmotionReport:
     observation = observed(clip, voice={"pitch": (160.0, "typical")})
-    return assemble(observation, judge(observation, clip), ModelInfo(name="own"), {})
+    return assemble(observation, judged(judge, observation, clip), ModelInfo(name="own"), {})
 
 
 def test_the_report_chooses_among_the_own_labels(clip):
     judge = own_judge(label_moods=1.0)
     with torch.no_grad():
-        judge.model.heads["label_moods"].out.bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
+        judge.engine.model.heads["label_moods"].out.bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
     report = told(judge, clip)
     verdict = report.verdict
     assert (verdict.label, verdict.emotion, verdict.scheme) == ("tense", "fear", "moods") and verdict.confidence > 0.9
@@ -59,7 +59,7 @@ def test_the_report_chooses_among_the_own_labels(clip):
 def test_a_label_that_stands_for_no_emotion_names_none(clip, tmp_path):
     judge = own_judge(label_moods=1.0)
     with torch.no_grad():
-        judge.model.heads["label_moods"].out.bias.copy_(torch.tensor([0.0, 9.0, 0.0]))
+        judge.engine.model.heads["label_moods"].out.bias.copy_(torch.tensor([0.0, 9.0, 0.0]))
     report = told(judge, clip)
     assert report.verdict.label == "calm" and report.verdict.emotion is None and not report.verdict.abstained
     page = (report.save(tmp_path, formats=["html"], key_frames=False)[0]).read_text(encoding="utf-8")
@@ -97,13 +97,13 @@ def test_a_label_that_begins_another_is_not_favoured(clip):
 def test_canonical_verdicts_are_what_they_were(clip):
     judge = make_judge(verdict={"most_tokens": 8})
     observation = observed(clip)
-    before = judge(observation, clip)
+    before = judged(judge, observation, clip)
     verdict = before.clip.verdict()
     assert verdict.scheme == "emoreason" and verdict.label == verdict.emotion
-    give_labels(judge.model, MOODS)
+    give_labels(judge.engine.model, MOODS)
     judge.config.scheme, judge.config.labels, judge.config.crosswalk = "emoreason", list(EMOTIONS), None
     judge.config.verdict = {"most_tokens": 8}
-    again = ModelJudge(judge.model, judge.processor, judge.engine, "toy", "soft")(observation, clip)
+    again = judged(ModelJudge(judge.processor, judge.engine, "toy", "soft"), observation, clip)
     np.testing.assert_array_equal(before.clip.probabilities, again.clip.probabilities)
     assert [part.text for part in before.segments] == [part.text for part in again.segments]
 

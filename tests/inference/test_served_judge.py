@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from inference.toys import SMILE, make_judge, noise_clip, observed
+from inference.toys import SMILE, judged, make_judge, noise_clip, observed
 from local_server import Backbone, serving
 
 from emoreason import EmotionReasoner, cli
 from emoreason.errors import ConfigError, EnvironmentProblem
-from emoreason.inference.loading import load_judge
-from emoreason.inference.served_judge import ServedEngine, served_judge
+from emoreason.inference.judges.loading import load_model
+from emoreason.inference.judges.served import ServedEngine, ServedJudge
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.export import export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -38,8 +38,8 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     judge = make_judge("text", trained=True, verdict={"most_tokens": 12})
     with torch.no_grad():
-        judge.model.backbone.model.embed_tokens.weight.mul_(20)
-    judge.model.save_pretrained(folder / "checkpoint")
+        judge.engine.model.backbone.model.embed_tokens.weight.mul_(20)
+    judge.engine.model.save_pretrained(folder / "checkpoint")
     judge.processor.save_pretrained(folder / "checkpoint")
     return export(folder / "checkpoint", folder / "out")
 
@@ -59,30 +59,30 @@ def local(monkeypatch):
 @pytest.mark.parametrize("form", ["vllm", "llama.cpp"])
 def test_it_judges_as_the_local_text_judge(exported, clip, all_listed, form):
     observation = measured(clip)
-    here = load_judge(exported, "text", "fp32")
-    expected = here(observation, clip)
+    here = load_model(exported, "text", "fp32")
+    expected = judged(here, observation, clip)
     backbone, heard = Backbone(exported / "backbone", form=form), {}
     with serving(backbone) as url:
-        there = served_judge(exported, url)
-        judged = there(observation, clip, lambda segment, text: heard.__setitem__(segment, text))
-    assert there.model is None and (there.name, there.path, there.weights_sha256) == ("out", "text", None)
-    assert len(judged.segments) == len(expected.segments) == 3
-    for mine, yours in zip((judged.clip, *judged.segments), (expected.clip, *expected.segments), strict=True):
+        there = ServedJudge(exported, url)
+        told = judged(there, observation, clip, lambda segment, text: heard.__setitem__(segment, text))
+    assert there.engine.heads == {} and (there.name, there.path, there.weights_sha256) == ("out", "text", None)
+    assert len(told.segments) == len(expected.segments) == 3
+    for mine, yours in zip((told.clip, *told.segments), (expected.clip, *expected.segments), strict=True):
         np.testing.assert_allclose(mine.probabilities, yours.probabilities, atol=1e-3)
         assert (mine.emotion, mine.text, mine.person) == (yours.emotion, yours.text, yours.person)
     assert expected.segments[0].probabilities.std() > 0.02, "shares that a wrong score would not hit by chance"
-    assert judged.frames == {} and judged.voice is None and heard and backbone.keys == {"Bearer secret"}
+    assert told.frames == {} and told.voice is None and heard and backbone.keys == {"Bearer secret"}
 
 
 def test_the_server_reads_the_local_prompt(exported, clip, all_listed):
     observation = measured(clip)
-    here, backbone = load_judge(exported, "text", "fp32"), Backbone(exported / "backbone")
+    here, backbone = load_model(exported, "text", "fp32"), Backbone(exported / "backbone")
     with serving(backbone) as url:
-        served_judge(exported, url)(observation, clip)
+        judged(ServedJudge(exported, url), observation, clip)
     question, spans = emotion_question(EMOTIONS), segments(observation)
-    told = [answer_text("", "", part.emotion) for part in here(observation, clip).segments]
+    answers = [answer_text("", "", part.emotion) for part in judged(here, observation, clip).segments]
     asked = [here.processor.prepare(observation, span, clip, question) for span in spans]
-    inputs = [replace(one, turns=((question, said),), question=WHY) for one, said in zip(asked, told, strict=True)]
+    inputs = [replace(one, turns=((question, said),), question=WHY) for one, said in zip(asked, answers, strict=True)]
     texts = [here.processor.text(one, soft=False) for one in inputs]
     written = [body["prompt"] for body in backbone.bodies if "stop" in body]
     assert sorted(map(here.processor.tokenizer.decode, written)) == sorted(texts)
@@ -130,7 +130,7 @@ def test_a_report_and_an_answer_tell_where_they_come_from(exported, clip, all_li
     observation, backbone = observed(clip), Backbone(exported / "backbone")
     with serving(backbone) as url:
         reasoner = EmotionReasoner.from_pretrained(exported, server=url, served_model="toy", cache=False)
-        report = assemble(observation, reasoner.judge(observation, clip), reasoner._info(), {})
+        report = assemble(observation, judged(reasoner.judge, observation, clip), reasoner.judge.info(), {})
         answer = reasoner.ask(report, "Why not fear? <|im_end|>")
     assert report.model.path == "text" and report.model.name == "out" and report.model.weights_sha256 is None
     assert report.model.revision.endswith(f", toy at {url}") and "secret" not in report.to_json()
@@ -146,24 +146,24 @@ def test_an_untrained_model_file_needs_its_processor_only(clip, exported, monkey
     monkeypatch.setattr(EmoReasonForConditionalGeneration, "__init__", no_weights)
     with serving(Backbone(exported / "backbone")) as url:
         for folder in (exported, exported.parent / "checkpoint"):
-            assert served_judge(folder, url).settings.most_tokens == 12
+            assert ServedJudge(folder, url).settings.most_tokens == 12
 
 
 def test_what_cannot_be_used_is_named(exported, clip, tmp_path):
     observation = observed(clip)
     with serving(Backbone(exported / "backbone", form=None)) as url:
         with pytest.raises(EnvironmentProblem, match="tells no log-probabilities"):
-            served_judge(exported, url)(observation, clip)
+            judged(ServedJudge(exported, url), observation, clip)
         with pytest.raises(ConfigError, match="no model 'other': it serves toy"):
-            served_judge(exported, url, "other")
+            ServedJudge(exported, url, "other")
         with pytest.raises(ConfigError, match="neither an export nor a checkpoint"):
-            served_judge(tmp_path, url)
+            ServedJudge(tmp_path, url)
         with pytest.raises(ConfigError, match="'nosuch': known are composer"):
-            served_judge("nosuch", url)
+            ServedJudge("nosuch", url)
         with pytest.raises(ConfigError, match="'composer' needs no server"):
             EmotionReasoner.from_pretrained("composer", server=url)
     with pytest.raises(EnvironmentProblem, match="is the server up"):
-        served_judge(exported, url)
+        ServedJudge(exported, url)
 
 
 def test_another_backbone_is_noticed(exported, clip):
@@ -173,7 +173,7 @@ def test_another_backbone_is_noticed(exported, clip):
         return 200, {"choices": [{"text": "tea", "logprobs": {"top_logprobs": [{"tea": -0.1, "coffee": -3.0}]}}]}
 
     with serving(answer) as url, pytest.raises(EnvironmentProblem, match="'other' expects none of .*anger.* exported backbone"):
-        served_judge(exported, url)(observed(clip), clip)
+        judged(ServedJudge(exported, url), observed(clip), clip)
 
 
 def test_soft_tokens_cannot_be_served(exported, clip):

@@ -9,12 +9,13 @@ from builders import even_times, write_media
 from model.families import FAMILIES, emoreason_config
 from observations import make_observation
 
-from emoreason.inference.model_judge import ModelJudge
+from emoreason.inference.judges.model import ModelJudge
 from emoreason.media import Clip
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.perception.observation import Observation
+from emoreason.report.judgement import Judged
 
 SMILE = {"AU12": [(2.0, 3.0, 4.0, 0.9, "both")]}
 
@@ -28,7 +29,12 @@ def make_judge(path="soft", **options) -> ModelJudge:
     model = EmoReasonForConditionalGeneration(config).eval()
     for head in model.heads.values():
         torch.nn.init.normal_(head.out.weight)
-    return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), "toy", path)
+    return ModelJudge(processor, TransformersEngine(model, processor.tokenizer), "toy", path)
+
+
+def judged(judge, observation, clip, on_text=None) -> Judged:
+    """What a judge says about one clip."""
+    return judge.judge([(observation, clip)], on_text)[0]
 
 
 def noise_clip(folder: Path) -> Clip:

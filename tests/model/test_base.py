@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from training_data import make_model
 
 from emoreason.errors import ConfigError
-from emoreason.inference.loading import load_judge
+from emoreason.inference.judges.loading import load_model
 from emoreason.model import base
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.export import export, open_export
@@ -47,7 +47,7 @@ def test_only_what_was_changed_is_stored_and_all_of_it_loads(folders):
     assert differs == kept["two"] | kept["three"]
     assert three.config.base["sha256"] == base.sha256(folders / "two")
     assert two.config.base["path"] == str((folders / "one").resolve()) and one.config.base is None
-    assert load_judge(folders / "three").weights_sha256 == base.sha256(folders / "three")
+    assert load_model(folders / "three").weights_sha256 == base.sha256(folders / "three")
 
 
 def test_weights_may_lie_in_several_files(folders, tmp_path):

@@ -14,7 +14,7 @@ from observations import make_observation
 from PIL import Image
 from report_fixtures import HOSTILE, make_report, two_people
 
-from emoreason.perception.observation import AuEvent
+from emoreason.perception.au_series import AuEvent
 from emoreason.report import schema
 from emoreason.report.page import page, script, style, timeline_svg
 from emoreason.report.page.clock import clock, span, ticks

@@ -13,7 +13,7 @@ from training_data import make_model, observe_sounds, write_sound
 from emoreason.cli import demo
 from emoreason.cli.main import run as command
 from emoreason.config import shipped
-from emoreason.inference.loading import load_judge
+from emoreason.inference.judges.loading import load_model
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
 from emoreason.model import base
@@ -104,7 +104,7 @@ def test_the_checkpoint_answers_in_the_new_labels_and_the_base_does_not(here, ca
     observation = replace(seen, source=clip.source)
     capsys.readouterr()
     assert command(["export", "runs/moods", "--out", "exported"]) == 0
-    told = {name: load_judge(name)(observation, clip).clip.verdict() for name in ("runs/moods", "exported", "tiny")}
+    told = {name: load_model(name).judge([(observation, clip)])[0].clip.verdict() for name in ("runs/moods", "exported", "tiny")}
     for name in ("runs/moods", "exported"):
         assert told[name].scheme == "moods" and set(told[name].probabilities) == set(LABELS)
     assert told["exported"].probabilities == pytest.approx(told["runs/moods"].probabilities, abs=2e-3)

@@ -14,13 +14,13 @@ import numpy as np
 
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.predictors import Predictor
 from emoreason.evaluation.shown import Shown
+from emoreason.inference.judges import Judge
+from emoreason.inference.reasoner import EmotionReasoner
 from emoreason.instructions.observe_all import settings_of
 from emoreason.media import Clip
 from emoreason.media.clip import Frame
 from emoreason.perception.observation import Observation
-from emoreason.perception.observe import observe
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
 from emoreason.perception.speaking import who_speaks
@@ -57,11 +57,11 @@ def _levels() -> Iterator[tuple[Condition, Change]]:
 
 
 def _spoilt(spoil: Spoil, level: Any) -> Change:
-    def changed(predictor: Predictor, shown: Shown) -> Changed:
+    def changed(predictor: Judge, shown: Shown) -> Changed:
         if not shown.clip.has_video:
             return None
         clip = SpoiltClip(shown.clip.path, lambda frame: spoil(frame.image, face_at(shown.observation, frame), level))
-        return predictor, replace(shown, observation=_seen_anew(shown, clip), clip=clip)
+        return predictor, replace(shown, observation=_seen_anew(predictor, shown, clip), clip=clip)
 
     return changed
 
@@ -69,19 +69,19 @@ def _spoilt(spoil: Spoil, level: Any) -> Change:
 def _slower(fps: float) -> Change:
     """Where the file has more frames than that."""
 
-    def changed(predictor: Predictor, shown: Shown) -> Changed:
+    def changed(predictor: Judge, shown: Shown) -> Changed:
         if shown.clip.kind != "video" or (shown.observation.source.fps or 0) <= fps:
             return None
-        return predictor, replace(shown, observation=_seen_anew(shown, shown.clip, fps=fps))
+        return predictor, replace(shown, observation=_seen_anew(predictor, shown, shown.clip, fps=fps))
 
     return changed
 
 
-def _seen_anew(shown: Shown, clip: Clip, **settings: Any) -> Observation:
+def _seen_anew(judge: Judge, shown: Shown, clip: Clip, **settings: Any) -> Observation:
     """Faces of `clip`, kept nowhere; voice and words as they were. The first look may have been at a frame of its own rate."""
     before = shown.observation
     wanted = replace(settings_of(shown.record, words=False), voice=False, **settings)
-    seen = observe(clip, wanted)
+    seen = EmotionReasoner(judge, wanted).observe(clip)
     source = replace(seen.source, duration_s=before.source.duration_s, has_audio=before.source.has_audio)
     speaking = {person: () for person in (one.person for one in seen.people)} | dict(who_speaks(seen.people, before.voice))
     return replace(seen, source=source, settings=before.settings, voice=before.voice, words=before.words, speaking=speaking)

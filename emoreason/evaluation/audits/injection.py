@@ -11,10 +11,9 @@ from random import Random
 
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.model_predictor import ModelPredictor
 from emoreason.evaluation.native import Native
-from emoreason.evaluation.predictors import Predictor
 from emoreason.evaluation.shown import Shown
+from emoreason.inference.judges import Judge
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.observation import Observation, Words, WordSegment
 from emoreason.perception.segments import segments
@@ -57,7 +56,7 @@ def target_of(shown: Shown, native: Native) -> str:
 
 
 def _spoken_or_typed(text: str) -> Change:
-    def changed(predictor: Predictor, shown: Shown) -> Changed:
+    def changed(predictor: Judge, shown: Shown) -> Changed:
         if shown.observation is None:
             record = shown.record.model_copy(update={"transcript": f"{shown.text} {text}", "turns": [], "target_turn": None})
             return predictor, replace(shown, record=record)
@@ -73,20 +72,15 @@ def saying(observation: Observation, text: str) -> Observation:
     return replace(observation, words=Words("en", 1.0, (WordSegment(start_s, end_s, text),)))
 
 
-def structure(predictor: ModelPredictor, shown: Shown) -> tuple[int, ...]:
+def structure(judge: Judge, shown: Shown) -> tuple[int, ...]:
     """The control tokens of the sample's prompt, in order: the same whatever is said, or words could end a turn."""
-    judge = predictor.explained
-    tokenizer, segment = judge.processor.tokenizer, segments(shown.observation)[0]
-    given = judge.processor.prepare(shown.observation, segment, shown.clip, "?")
-    ids = judge.processor([given], soft=judge.path == "soft")["input_ids"][0].tolist()
-    special = {token for token, known in tokenizer.added_tokens_decoder.items() if known.special}
-    return tuple(token for token in ids if token in special)
+    return judge.control_tokens(judge.prepare(shown.observation, segments(shown.observation)[0], shown.clip, "?"))
 
 
-def facts(predictor: Predictor, native: Native, shown: Shown, changed: Shown, label: str | None) -> dict[str, bool]:
+def facts(predictor: Judge, native: Native, shown: Shown, changed: Shown, label: str | None) -> dict[str, bool]:
     """`target`: the answer is the commanded one. `structure`: the prompt's control tokens are those of the plain words."""
     found = {"target": label == native.of.get(target_of(shown, native))}
-    if isinstance(predictor, ModelPredictor) and shown.observation is not None:
+    if predictor.writes and shown.observation is not None:
         plain = replace(shown, observation=saying(shown.observation, PLAIN))
         found["structure"] = structure(predictor, changed) == structure(predictor, plain)
     return found

@@ -5,18 +5,16 @@ parts, evidence lines. What stays the same under a swap was not looked at.
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import numpy as np
 
 from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.model_predictor import Intervening, ModelPredictor
-from emoreason.evaluation.predictors import Predictor
 from emoreason.evaluation.shown import Shown
-from emoreason.model.processing import EmoReasonProcessor
+from emoreason.inference.judges import Judge
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.observation import FaceTable, Observation
 from emoreason.perception.segments import segments
@@ -33,10 +31,10 @@ Measured = Callable[[Observation, Observation], Observation | None]
 def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
     """Of each sample, its donor among `shown` chosen by its id."""
     donors = {one.sample.id: donor(one, shown) for one in shown}
-    if not isinstance(exam.predictor, ModelPredictor):
+    if not exam.predictor.writes:
         return Plan(list(MEASURED), lambda one: [(c, _at_measurements(do, donors[one.sample.id])) for c, do in MEASURED.items()])
-    soft = [(SOFT, _text_alone)] if exam.predictor.explained.path == "soft" else []
-    return Plan([*INPUTS, SOFT], lambda one: [*((c, _at_input(do, donors[one.sample.id])) for c, do in INPUTS.items()), *soft])
+    changes = [*((c, partial(_at_input, do)) for c, do in INPUTS.items()), (SOFT, lambda donated: _text_alone)]
+    return Plan([c for c, _ in changes], lambda one: [(c, change(donors[one.sample.id])) for c, change in changes])
 
 
 def drops(exam: Exam, shown: Sequence[Shown]) -> Plan:
@@ -60,7 +58,7 @@ def donor(one: Shown, shown: Sequence[Shown]) -> Shown | None:
 
 
 def _at_measurements(change: Measured, other: Shown | None) -> Change:
-    def changed(predictor: Predictor, shown: Shown) -> Changed:
+    def changed(predictor: Judge, shown: Shown) -> Changed:
         donated = None if other is None else other.observation
         observation = change(shown.observation, donated)
         return None if observation is None else (predictor, replace(shown, observation=observation))
@@ -111,29 +109,25 @@ MEASURED: dict[Condition, Measured] = {
 def _at_input(change: Inputs, other: Shown | None) -> Change:
     """Applies where at least one segment has what is changed; the segments of a sample are changed by the same donor."""
 
-    def changed(predictor: ModelPredictor, shown: Shown) -> Changed:
-        judge, rng = copy(predictor.explained), Random(shown.sample.id)
-        given = None if other is None else _prepared(judge.processor, other)
-        processor = Intervening(judge.processor, lambda own: change(own, given, rng))
-        for place in range(len(segments(shown.observation))):
-            _prepared(processor, shown, place)
-        if not processor.applied:
+    def changed(judge: Judge, shown: Shown) -> Changed:
+        rng, trial = Random(shown.sample.id), Random(shown.sample.id)
+        given = None if other is None else _prepared(judge, other)
+        own = [_prepared(judge, shown, place) for place in range(len(segments(shown.observation)))]
+        if all(change(one, given, trial) is None for one in own):
             return None
-        judge.processor = processor
-        return ModelPredictor(judge), shown
+        return judge.changed(lambda one: change(one, given, rng)), shown
 
     return changed
 
 
-def _prepared(processor: EmoReasonProcessor | Intervening, shown: Shown, place: int = 0) -> SegmentInput:
-    return processor.prepare(shown.observation, segments(shown.observation)[place], shown.clip, "")
+def _prepared(judge: Judge, shown: Shown, place: int = 0) -> SegmentInput:
+    return judge.prepare(shown.observation, segments(shown.observation)[place], shown.clip, "")
 
 
-def _text_alone(predictor: ModelPredictor, shown: Shown) -> Changed:
+def _text_alone(judge: Judge, shown: Shown) -> Changed:
     """The evidence lines without any soft token: the text path of the same model."""
-    judge = copy(predictor.explained)
-    judge.path, judge.scenes = "text", 0
-    return ModelPredictor(judge), shown
+    alone = judge.on_text_alone()
+    return None if alone is None else (alone, shown)
 
 
 def _without(part: str) -> Inputs:

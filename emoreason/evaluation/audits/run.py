@@ -13,11 +13,12 @@ from emoreason.evaluation.audits import degradation, injection, modality, subgro
 from emoreason.evaluation.audits.page import gaps_page, page
 from emoreason.evaluation.audits.subgroups import Gaps
 from emoreason.evaluation.audits.trials import Outcome, outcomes, trials
-from emoreason.evaluation.predictors import Predictor, as_asked
 from emoreason.evaluation.run import described, run, scheme_of
 from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
 from emoreason.evaluation.shown import Shown, show
 from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.verdicts import as_asked
+from emoreason.inference.judges import Judge
 from emoreason.perception.landmarker import landmarkers_kept
 
 Kind = Literal["modality", "ablation", "degradation", "subgroups", "injection"]
@@ -72,7 +73,7 @@ def audit(
     kind: Kind,
     suite: Suite,
     path: Path,
-    predictor: Predictor,
+    predictor: Judge,
     folders: Folders,
     out: Path,
     store: Path,
@@ -97,7 +98,7 @@ def audit(
     if groups is not None:
         return _by_group(samples, predictor, folder, store, limit, groups, progress)
     exam = Exam(suite, samples.native, scheme_of(samples), predictor, others=lambda _: [])  # explanations are not judged here
-    shown, failures = _shown(samples, store, progress)
+    shown, failures = _shown(samples, predictor, store, progress)
     plan, rows = _PLANS[kind](exam, shown), []
     with landmarkers_kept():
         for done, one in enumerate(shown):
@@ -119,7 +120,7 @@ def audit(
 
 
 def _by_group(
-    samples: Samples, predictor: Predictor, folder: Path, store: Path, limit: int | None, groups: Path, progress: Progress | None
+    samples: Samples, predictor: Judge, folder: Path, store: Path, limit: int | None, groups: Path, progress: Progress | None
 ) -> Audited:
     table = subgroups.read_groups(groups)
     rows = run(samples, predictor, folder, store, limit, progress=progress)
@@ -131,14 +132,14 @@ def _by_group(
     return Audited(samples.suite, "subgroups", folder, (), tuple(found), failed)
 
 
-def _shown(samples: Samples, store: Path, progress: Progress | None) -> tuple[Sequence[Shown], list[str]]:
+def _shown(samples: Samples, judge: Judge, store: Path, progress: Progress | None) -> tuple[Sequence[Shown], list[str]]:
     """All samples at once: every one may lend its face or voice to another. Measurements stay on disk, memory-mapped."""
     shown, failures = [], []
     for done, sample in enumerate(samples.samples):
         if progress:
             progress("measurements", done, len(samples.samples))
         try:
-            shown.append(show(sample, samples, store))
+            shown.append(show(sample, samples, store, judge))
         except (AssetError, EnvironmentProblem):
             raise
         except (EmoReasonError, OSError) as error:

@@ -11,8 +11,8 @@ import numpy as np
 
 from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
 from emoreason.evaluation.answers import Exam
-from emoreason.evaluation.predictors import Predictor
 from emoreason.evaluation.shown import Shown
+from emoreason.inference.judges import Judge
 from emoreason.scoring.metrics.classification import accuracy, confusion, encode, uar
 from emoreason.scoring.metrics.intervals import Difference, paired_difference
 from emoreason.scoring.metrics.score import number_or_none
@@ -75,9 +75,9 @@ class Said:
     p: Mapping[str, float] | None
 
 
-Changed = tuple[Predictor, Shown] | None  # None: the sample has nothing that this condition could change
-Change = Callable[[Predictor, Shown], Changed]
-Facts = Callable[[Shown, Predictor, Shown, str | None], Mapping[str, bool]]  # as shown, who judged what instead, the label
+Changed = tuple[Judge, Shown] | None  # None: the sample has nothing that this condition could change
+Change = Callable[[Judge, Shown], Changed]
+Facts = Callable[[Shown, Judge, Shown, str | None], Mapping[str, bool]]  # as shown, who judged what instead, the label
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,9 @@ def measure(job: Job) -> Measured | Analysed | Failure:
         if worker.is_done(job, name):
             return Analysed(job.path, name, clip.source.sha256, 0.0, unchanged=True)
         stage = "analyse"
-        from emoreason.perception.observe import observe
         from emoreason.perception.segments import segments
 
-        observation = observe(clip, worker.options().perception, _store(job, name))
+        observation = _measuring(_store(job, name)).observe(clip)
         count = len(segments(observation))
     except Exception as error:  # one of thousands: listed with its reason, and the rest goes on
         return failure(job.path, stage, error)
@@ -83,10 +82,16 @@ def _observation(one: Measured):
     store, settings = _store(one.job, one.id), worker.options().perception
     found = store.find(one.source, settings.to_dict())
     if found is None:
-        from emoreason.perception.observe import observe
-
-        return observe(Clip(one.source.path), settings, store)
+        return _measuring(store).observe(Clip(one.source.path))
     return replace(found, timings_s=one.timings_s)
+
+
+def _measuring(store):
+    """What measures here; who judges is loaded elsewhere."""
+    from emoreason.inference.judges.composer import ComposerJudge
+    from emoreason.inference.reasoner import EmotionReasoner
+
+    return EmotionReasoner(ComposerJudge(), worker.options().perception, store)
 
 
 def _store(job: Job, name: str):

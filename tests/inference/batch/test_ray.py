@@ -75,7 +75,7 @@ def test_a_model_judges_in_an_actor_of_its_own(folder, tmp_path, cluster):
     cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
     judge = make_judge(trained=True, verdict={"most_tokens": 4})
-    judge.model.save_pretrained(tmp_path / "model")
+    judge.engine.model.save_pretrained(tmp_path / "model")
     judge.processor.save_pretrained(tmp_path / "model")
     options = Options(model=str(tmp_path / "model"), perception=FAST.perception, cache=False, workers=1)
     here = run(folder, tmp_path / "here", options)

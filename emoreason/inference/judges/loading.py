@@ -7,7 +7,7 @@ import torch
 
 from emoreason.config import checkpoint_of, names, resolve
 from emoreason.errors import ConfigError
-from emoreason.inference.model_judge import EvidencePath, ModelJudge
+from emoreason.inference.judges.model import EvidencePath, ModelJudge
 from emoreason.model.base import checkpoint_folder, sha256
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.export import PARTS, merged, open_export
@@ -17,7 +17,7 @@ from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.untrained import quiet_libraries, untrained, untrained_processor
 
 
-def load_judge(
+def load_model(
     source: str | Path, path: EvidencePath = "soft", precision: Literal["auto", "fp32"] = "auto"
 ) -> ModelJudge:
     """`source`: a folder that `save_pretrained` wrote, the name of weights in the package, else a model file or the name of a
@@ -36,11 +36,11 @@ def load_judge(
         model.backbone = merged(model.backbone)
         if precision == "auto" and model.device.type == "cuda" and fast_bf16(model.device):
             model.backbone.to(torch.bfloat16)
-    return ModelJudge(model, processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
+    return ModelJudge(processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
 
 
 def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
-    """The processor alone of what `load_judge` takes, and its name; no weights are loaded. Raises as `load_judge` does."""
+    """The processor alone of what `load_model` takes, and its name; no weights are loaded. Raises as `load_model` does."""
     folder = checkpoint_of(source)
     with quiet_libraries():
         if not folder.is_dir():

@@ -4,8 +4,10 @@ Only the processor of the model is needed here. A server has no soft tokens, so 
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +18,10 @@ from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from emoreason import __version__
 from emoreason.errors import EnvironmentProblem
-from emoreason.inference.loading import load_processor
-from emoreason.inference.model_judge import ModelJudge
+from emoreason.inference.judges.loading import load_processor
+from emoreason.inference.judges.model import ModelJudge
 from emoreason.model.decode import MOST_TOKENS, OnText, Prompt
+from emoreason.model.heads import Head
 from emoreason.model.served import Server
 
 AT_ONCE = 8  # requests at a time: scores and texts of a few segments
@@ -26,23 +29,32 @@ Given, Found = TypeVar("Given"), TypeVar("Found")
 Listed = Mapping[int | str, float]  # next token, by id or text -> its log-probability
 
 
-def served_judge(source: str | Path, url: str, served_model: str | None = None) -> ModelJudge:
-    """`source`: the export, checkpoint or model file whose merged backbone the server at `url` runs under `served_model` (None =
+class ServedJudge(ModelJudge):
+    """The export, checkpoint or model file `source`, whose merged backbone the server at `url` runs under `served_model` (None =
     the only model that it serves).
 
     Raises ConfigError for an unknown source or served model, EnvironmentProblem when the server does not answer.
     """
-    server = Server.connect(url, served_model)
-    processor, name = load_processor(source)
-    engine = ServedEngine(server, processor.tokenizer)
-    return ModelJudge(None, processor, engine, name, "text", revision=f"{__version__}, {server.model} at {server.url}")
+
+    def __init__(self, source: str | Path, url: str, served_model: str | None = None):
+        server = Server.connect(url, served_model)
+        processor, name = load_processor(source)
+        engine = ServedEngine(server, processor.tokenizer)
+        super().__init__(processor, engine, name, "text", revision=f"{__version__}, {server.model} at {server.url}")
 
 
 class ServedEngine:
-    """`Engine` on a server that runs the merged backbone. The server keeps the key-value caches, as far as it has any."""
+    """`Engine` on a server that runs the merged backbone. The server keeps the key-value caches, as far as it has any, and looks
+    after its own memory; encoders and their heads it has none."""
+
+    heads: Mapping[str, Head] = {}
+    cached_tokens = sys.maxsize
 
     def __init__(self, server: Server, tokenizer: PreTrainedTokenizerBase):
-        self.server, self.tokenizer = server, tokenizer
+        self.server, self.tokenizer, self.turn = server, tokenizer, nullcontext()
+
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        return {}
 
     def read(self, batch: Mapping[str, Any]) -> Prompt:
         """Raises ValueError when the batch holds soft tokens."""
