@@ -33,11 +33,6 @@ def explain(
     return [parse_answer(text, tuple(labels)) for text in whole]
 
 
-def free_answers(engine: Engine, prompt: Prompt, labels: Sequence[str], most_tokens: int = MOST_TOKENS + 40) -> list[Answer]:
-    """What the model answers when nothing is forced: for metrics, where an unreadable answer counts as one."""
-    return [parse_answer(text.strip(), tuple(labels)) for text in engine.write(prompt, most_tokens, until_answer=False)]
-
-
 def concluded(text: str, emotion: str | None, labels: Sequence[str]) -> str:
     """The text without a conclusion other than `emotion`, should the model not keep to its answer. Last sentences
     that state no cue and name another label are dropped, and the verdict is said where the text no longer says it. Quoted words

@@ -80,7 +80,7 @@ def test_the_fresh_head_sees_in_use_what_it_saw_in_training(clip):
     observation = observed(clip, voice={"pitch": (160.0, "typical")})
     asked = list(judge._asked([(observation, clip)]))[0]
     prompt = judge.engine.read(judge.processor([asked.given]))
-    trained = judge.model(**judge.processor([asked.given], ["It appears so."]))
+    trained = judge.engine.model(**judge.processor([asked.given], ["It appears so."]))
     torch.testing.assert_close(prompt.heads["label_moods"], trained.heads["label_moods"], atol=1e-4, rtol=1e-4)
 
 

@@ -11,19 +11,11 @@ from model.samples import segment
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.cache import with_room
 from emoreason.model.decode import TransformersEngine
+from emoreason.model.explanation import concluded, explain, finished
 from emoreason.model.fusion import fuse
 from emoreason.model.prompt import WHY, answer_text
-from emoreason.model.verdict import (
-    LANGUAGE,
-    VerdictSettings,
-    concluded,
-    explain,
-    finished,
-    free_answers,
-    head_sources,
-    label_scores,
-    language_source,
-)
+from emoreason.model.verdict import LANGUAGE, VerdictSettings, head_sources, label_scores, language_source
+from emoreason.scoring.answer import parse_answer
 
 
 @pytest.fixture(scope="module", params=[*FAMILIES, "llama with adapters", "qwen3_vl with adapters"])
@@ -179,7 +171,8 @@ def test_a_free_answer_is_what_the_model_wrote():
         processor, model = toy(FAMILIES["llama"])
         engine = TransformersEngine(model, processor.tokenizer)
         steer(model, processor.tokenizer, text)
-        answer = free_answers(engine, engine.read(processor([segment()])), EMOTIONS)[0]
+        [text] = engine.write(engine.read(processor([segment()])), until_answer=False)
+        answer = parse_answer(text.strip(), EMOTIONS)
         assert answer.emotion == emotion and (answer.problem is None) == (emotion is not None)
 
 
@@ -233,14 +226,14 @@ def test_only_frames_that_count_vote(llama):
     quality[0, 1] = torch.tensor([1.0, 1.0, 0.0])
     heard = torch.tensor([False, True])
     weights = VerdictSettings().weights
-    face, voice = head_sources(model.heads, logits, quality, {"voice": heard}, weights)
+    face, voice = head_sources(model.heads, logits, quality, {"voice": heard}, weights).values()
     torch.testing.assert_close(face.log_evidence[0], model.heads["emotion"].log_evidence(logits["emotion"][0, 1, :2].mean(0)))
     assert face.present.tolist() == [True, False] and voice.present.tolist() == [False, True]
     other = {**logits, "emotion": logits["emotion"].clone()}
     other["emotion"][0, 0] = torch.nan  # the other person, and masked frames, may hold anything
-    again = head_sources(model.heads, other, quality, {"voice": heard}, weights)
+    again = [*head_sources(model.heads, other, quality, {"voice": heard}, weights).values()]
     torch.testing.assert_close(fuse(again, EMOTIONS), fuse([face, voice], EMOTIONS))
-    assert head_sources(model.heads, logits, quality, {"voice": heard}, {LANGUAGE: 1.0}) == []
+    assert head_sources(model.heads, logits, quality, {"voice": heard}, {LANGUAGE: 1.0}) == {}
 
 
 def test_unfinished_sentences_are_dropped():

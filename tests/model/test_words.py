@@ -79,7 +79,7 @@ def test_the_head_answers_where_something_is_said(parts):
     prompt = TransformersEngine(model, processor.tokenizer).read(batch)
     torch.testing.assert_close(prompt.heads["words_emotion"], whole, atol=1e-4, rtol=1e-4)
     assert present_in(batch)["utterance"].tolist() == [True, False]
-    [source] = head_sources(model.heads, {"words_emotion": whole}, None, present_in(batch), {"words_emotion": 1.0})
+    [source] = head_sources(model.heads, {"words_emotion": whole}, None, present_in(batch), {"words_emotion": 1.0}).values()
     p = fuse([source], EMOTIONS).exp()
     assert p[0].std() > 0 and torch.allclose(p[1], torch.full_like(p[1], 1 / len(EMOTIONS)))
     assert "words_emotion" not in TransformersEngine(model, processor.tokenizer).read(processor([talking(0, ())])).heads

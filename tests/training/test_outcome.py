@@ -8,7 +8,6 @@ import yaml
 from training_data import make_run
 
 from emoreason.labels.label_set import LabelSet
-from emoreason.model.segment_input import SegmentInput
 from emoreason.model.untrained import untrained
 from emoreason.scoring.metrics.classification import accuracy, uar
 from emoreason.training import samples
@@ -24,8 +23,7 @@ LABELS = LabelSet("moods", ("sunny", "rainy <b>"), {})
 
 def answered(said: list[int], sure: float = 0.8) -> Answers:
     """Six clips of three groups, the first half of them sunny."""
-    blank = SegmentInput.of_tokens("Which?", (), (), None, None)
-    clips = [Clip(f"clip{n}", f"g{n % 3}", int(n >= 3), blank) for n in range(6)]
+    clips = [Clip(f"clip{n}", f"g{n % 3}", int(n >= 3), lambda processor, refine: []) for n in range(6)]
     p = np.array([[sure, 1 - sure] if label == 0 else [1 - sure, sure] for label in said])
     return Answers(clips, LABELS.labels, p)
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(300)
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "small"
     judge = make_judge(trained=True, verdict={"most_tokens": 8})
-    judge.model.save_pretrained(folder)
+    judge.engine.model.save_pretrained(folder)
     judge.processor.save_pretrained(folder)
     return folder
 
