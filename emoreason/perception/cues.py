@@ -25,12 +25,12 @@ def cues(observation: Observation) -> list[Cue]:
     found += _voice(observation)
     if observation.words:
         found += [_said(observation, segment) for segment in observation.words.segments]
-    return sorted(found, key=lambda c: (-round(rank(c), 6), c.start_s, c.person or "", c.cue, c.end_s))
+    return sorted(found, key=lambda c: (-rank(c), c.start_s, c.person or "", c.cue, c.end_s))
 
 
 def rank(cue: Cue) -> float:
-    """strength x weight of reliability, 0..1."""
-    return cue.strength * WEIGHTS[cue.reliability]
+    """strength x weight of reliability, 0..1. Six decimals: the last bits of a float order nothing."""
+    return round(cue.strength * WEIGHTS[cue.reliability], 6)
 
 
 def speaker(observation: Observation, start_s: float, end_s: float) -> str | None:

@@ -344,5 +344,10 @@ def test_reports_of_many_equal_reports_of_one(clip, several):
     assert isinstance(lost, EmoReasonError) and "gone.mp4" in str(lost)
     for mine, one in ((first, several[0]), (last, several[3])):
         yours = reasoner.report(one)
-        assert mine.explanation == yours.explanation and mine.segments == yours.segments
+        assert mine.explanation == yours.explanation
+        for part, wanted in zip(mine.segments, yours.segments, strict=True):
+            assert (part.start_s, part.end_s, part.explanation) == (wanted.start_s, wanted.end_s, wanted.explanation)
+            assert part.verdict.label == wanted.verdict.label
+            # Batches of other shapes differ in the last bits, and the four decimals of a report by one in the last.
+            assert part.verdict.probabilities == pytest.approx(wanted.verdict.probabilities, abs=2e-4)
         assert mine.timings_s.model > 0

@@ -104,7 +104,7 @@ def test_canonical_verdicts_are_what_they_were(clip):
     judge.config.scheme, judge.config.labels, judge.config.crosswalk = "emoreason", list(EMOTIONS), None
     judge.config.verdict = {"most_tokens": 8}
     again = judged(ModelJudge(judge.processor, judge.engine, "toy", "soft"), observation, clip)
-    np.testing.assert_array_equal(before.clip.probabilities, again.clip.probabilities)
+    np.testing.assert_array_equal(before.clip.probabilities, again.clip.probabilities)  # the same batches, so the same bits
     assert [part.text for part in before.segments] == [part.text for part in again.segments]
 
 

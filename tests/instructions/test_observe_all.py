@@ -167,7 +167,8 @@ def test_several_processes_and_one_that_dies(root, tmp_path, monkeypatch):
     kept = data_store(tmp_path / "store")
     there = find(RECORDS[0], root, kept, words=False)
     here = observe(Clip(root / "face.png"), jobs[0].settings)
-    assert (there.faces.column("blendshapes") == here.faces.column("blendshapes")).all()
+    # What a network gives may differ in the last bits in a process with another number of threads.
+    np.testing.assert_allclose(there.faces.column("blendshapes"), here.faces.column("blendshapes"), atol=1e-5)
     assert find(RECORDS[1], root, kept, words=False) is not None
 
 

@@ -44,6 +44,11 @@ def test_strong_but_unreliable_comes_after_reliable():
     assert [line.cue.cue for line in lines] == ["AU12", "AU09"]
 
 
+def test_what_is_equally_strong_keeps_its_order():
+    same = [cue("AU09", 0.8, reliability="medium"), cue("AU12", 0.56, start=3.0)]  # 0.8 x 0.7 is 0.5599999999999999
+    assert [line.cue.cue for line in evidence(same, Segment(0, 5))] == ["AU09", "AU12"]
+
+
 def test_only_the_segments_cues_and_no_more_than_twelve():
     many = [cue(strength=n / 40) for n in range(30)] + [cue(start=8.0, strength=1.0)]
     lines = evidence(many, Segment(0, 5))

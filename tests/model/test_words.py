@@ -100,7 +100,7 @@ def test_an_adapter_changes_what_is_read_and_nothing_else(family, tmp_path):
     batch, prompt = words_batch(processor.tokenizer, ROWS), processor([talking(0, ROWS[0])])
     read, wrote = model.read(batch), model(**prompt).logits
     give_words(model, READS | {"adapter": {"rank": 2, "layers": 1}})
-    assert model.read(batch).equal(read), "a new adapter changes nothing"
+    assert model.read(batch).equal(read), "a new adapter adds exact zeros"
     for parameter in model.words_adapter.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     changed = model.read(batch)

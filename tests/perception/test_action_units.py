@@ -119,7 +119,7 @@ def test_a_one_sided_smile_keeps_its_side(side):
 def test_the_hidden_half_of_a_turned_face_follows_the_visible_one(yaw, seen, hidden):
     x, times = clip(AU12=(2.0, 4.0, lift("AU12"), seen))
     series = au_series(person(x, times, yaw=yaw))
-    np.testing.assert_array_equal(series.of("AU12", seen), series.of("AU12", hidden))
+    np.testing.assert_allclose(series.of("AU12", seen), series.of("AU12", hidden), rtol=1e-6)  # copied, then smoothed: float32
     assert [event.side for event in series.events["AU12"]] == ["both"]
     x, times = clip(AU12=(2.0, 4.0, lift("AU12"), hidden))
     assert "AU12" not in au_series(person(x, times, yaw=yaw)).events

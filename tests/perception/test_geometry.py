@@ -75,7 +75,8 @@ def test_unknown_landmarks_stay_unknown_and_leave_their_neighbours_alone():
     out = measure(faces)
     assert out.shape == (3, len(MEASURES)) and out.dtype == np.float32
     assert np.isnan(out[1]).all() and np.isfinite(out[[0, 2]]).all()
-    np.testing.assert_array_equal(out[[0, 2]], measure(faces[[0, 2]]))
+    # Products of a batch of another size may round differently: values of order 1, in float32.
+    np.testing.assert_allclose(out[[0, 2]], measure(faces[[0, 2]]), rtol=1e-5, atol=1e-5)
 
 
 def test_a_mesh_without_extent_is_unknown():
