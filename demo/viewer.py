@@ -9,9 +9,10 @@ import jinja2
 import numpy as np
 
 from emoreason.perception.observation import Observation
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.page import sheet, timeline
 from emoreason.report.page.document import body, passages
-from emoreason.report.schema import EmotionReport, Explanation
+from emoreason.report.schema import Explanation
 
 _HERE = Path(__file__).parent
 MOST_BOXES = 3_000  # per person: a face every third of a second in a quarter of an hour

@@ -14,7 +14,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from emoreason.instructions.validate import ValidationReport
-    from emoreason.report.schema import EmotionReport, Explanation, PersonReport, Verdict, VoiceReport
+    from emoreason.report.emotion_report import EmotionReport
+    from emoreason.report.schema import Explanation, PersonReport, Verdict, VoiceReport
 
 Hook = Callable[[str, float, float | None], None]
 MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}

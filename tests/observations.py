@@ -8,9 +8,8 @@ import numpy as np
 from emoreason.labels.action_units import ACTIVE, AUS, SIDED_AUS, Reliability
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.source import Source
+from emoreason.perception.au_series import AuEvent, AuSeries
 from emoreason.perception.observation import (
-    AuEvent,
-    AuSeries,
     FaceTable,
     Note,
     Observation,

@@ -17,8 +17,9 @@ from emoreason.evaluation.suite import Suite
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.report import affect, composer
 from emoreason.report.assemble import assemble
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged, Judgement
-from emoreason.report.schema import EmotionReport, ModelInfo, Verdict
+from emoreason.report.schema import ModelInfo, Verdict
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.store import ObservationStore
 from emoreason.report import composer
 from emoreason.report.assemble import assemble, explanation
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged
-from emoreason.report.schema import EmotionReport, Explanation, ModelInfo
+from emoreason.report.schema import Explanation, ModelInfo
 
 OnText = Callable[[int, str], None]  # number of the segment, new text
 Judge = Callable[[Observation, Clip, OnText | None], Judged]

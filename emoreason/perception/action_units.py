@@ -6,12 +6,13 @@ on human FACS codes by `scripts/measure_action_units.py`, which also reports how
 
 import json
 from importlib.resources import files
+from typing import Protocol
 
 import numpy as np
 
 from emoreason.labels.action_units import ACTION_UNITS, ACTIVE, AUS, BLENDSHAPES, GAZE_AUS, RELIABILITY, Side
+from emoreason.perception.au_series import AuEvent, AuSeries
 from emoreason.perception.geometry import MEASURES
-from emoreason.perception.observation import AuEvent, AuSeries, Person
 
 SMOOTHING_S = 0.1  # standard deviation of the Gaussian kernel: onsets of facial movements take 0.2 s and more
 GAP_S = 0.5  # a longer time without a measurement ends an event
@@ -77,7 +78,18 @@ def intensity(logits: np.ndarray) -> np.ndarray:
 AU_MAP = AuMap(json.loads(files("emoreason.perception").joinpath("au_map.json").read_text("utf-8")))
 
 
-def au_series(person: Person) -> AuSeries:
+class Track(Protocol):
+    """What is measured of one face over T frames, as far as action units need it. An `observation.Person` is one."""
+
+    times_s: np.ndarray  # [T]
+    blendshapes: np.ndarray  # [T, 52]
+    geometry: np.ndarray  # [T, G]
+    pose: np.ndarray  # [T, 3] degrees
+    gaze: np.ndarray  # [T, 2] degrees
+    quality: np.ndarray  # [T, 4]
+
+
+def au_series(person: Track) -> AuSeries:
     """The action units of one track. Deterministic, O(T); works for a single picture too (no smoothing, no baseline)."""
     times, yaw = person.times_s, np.nan_to_num(person.pose[:, 1])
     lost = ~np.isfinite(person.geometry).all(axis=1) | (np.abs(yaw) > LOST_YAW)

@@ -2,7 +2,8 @@
 
 from emoreason.labels.action_units import ACTIVE, GAZE_AUS, Reliability, level
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.perception.observation import AuEvent, Cue, Observation, Person, VoiceCue, WordSegment
+from emoreason.perception.au_series import AuEvent
+from emoreason.perception.observation import Cue, Observation, Person, VoiceCue, WordSegment
 
 WEIGHTS: dict[Reliability, float] = {"high": 1.0, "medium": 0.7, "low": 0.3}
 # How much an event tells about expression at equal intensity. Blinks and glances are frequent and mostly say nothing; a mouth

@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from emoreason.labels.action_units import AUS, Level, Reliability, Side
+from emoreason.labels.action_units import Level, Reliability, Side
 from emoreason.labels.voice_cues import VoiceLevel
 from emoreason.media.source import Source
+from emoreason.perception.action_units import au_series
+from emoreason.perception.au_series import AuSeries
 
 Found = Literal["whole_picture", "loop", "second_pass"]
 FOUND: tuple[Found, ...] = ("whole_picture", "loop", "second_pass")  # index = code in the `found` column
@@ -73,38 +75,6 @@ class FaceTable:
 
 
 @dataclass(frozen=True)
-class AuEvent:
-    """One activation: intensity rises above ACTIVE at onset, peaks at apex, falls below at offset. Seconds; peak 0..1."""
-
-    onset_s: float
-    apex_s: float
-    offset_s: float
-    peak: float
-    side: Side
-
-
-@dataclass(frozen=True)
-class AuSeries:
-    """The fused action-unit series of one person: what evidence, checker and frame table all use.
-
-    intensity [T, A, 2] in 0..1, smoothed, baseline removed; last axis = subject's left, right (equal for units without side).
-    NaN where a unit cannot be measured (no landmarks; AU45 below 20 fps). Axis A follows `aus`.
-    """
-
-    times_s: np.ndarray  # [T]
-    intensity: np.ndarray  # [T, A, 2]
-    events: dict[str, list[AuEvent]]  # only units with at least one event
-    source: dict[str, Literal["blendshape", "geometry", "model", "fused"]]
-    reliability: dict[str, Reliability]
-    aus: tuple[str, ...] = AUS
-
-    def of(self, au: str, side: Side = "both") -> np.ndarray:
-        """[T]: the stronger side for `both`, else that side."""
-        pair = self.intensity[:, self.aus.index(au)]
-        return pair.max(axis=1) if side == "both" else pair[:, 0 if side == "left" else 1]
-
-
-@dataclass(frozen=True)
 class Person:
     """A view on the rows of one face track."""
 
@@ -161,8 +131,6 @@ class Person:
 
     @cached_property
     def action_units(self) -> AuSeries:
-        from emoreason.perception.action_units import au_series
-
         return au_series(self)
 
 

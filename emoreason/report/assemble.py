@@ -4,9 +4,11 @@ import numpy as np
 
 from emoreason.labels.action_units import ACTION_UNITS, level
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.perception.observation import AuEvent, Observation, Person
+from emoreason.perception.au_series import AuEvent
+from emoreason.perception.observation import Observation, Person
 from emoreason.report import schema
 from emoreason.report.claims import check, coverage, faithfulness
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged, Judgement, by_emotion
 
 SHORTEST_SPAN_S = 0.5  # a shorter spell of another emotion joins the spell before it
@@ -15,11 +17,11 @@ MOST_EVENTS = 200  # per unit and person; an hour of blinks would swell the repo
 
 def assemble(
     observation: Observation, judged: Judged, model: schema.ModelInfo, timings_s: dict[str, float]
-) -> schema.EmotionReport:
+) -> EmotionReport:
     """`timings_s` in the fields of schema.Timings."""
     single = len(judged.segments) == 1
     clip_explanation = _explanation(judged.clip, observation, judged.generator)
-    report = schema.EmotionReport(
+    report = EmotionReport(
         source=schema.Source(**{name: getattr(observation.source, name) for name in schema.Source.model_fields}),
         verdict=judged.clip.verdict(),
         segments=[

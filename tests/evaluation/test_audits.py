@@ -186,7 +186,7 @@ def model(tmp_path_factory):
     ]
     known = {id(one.observation.faces): one.observation.people[0].action_units for one in pair}
     with pytest.MonkeyPatch.context() as patch:  # a changed observation measures its people anew, and these have no real mesh
-        patch.setattr("emoreason.perception.action_units.au_series", lambda person: known[id(person.table)])
+        patch.setattr("emoreason.perception.observation.au_series", lambda person: known[id(person.table)])
         yield ModelPredictor(make_judge(verdict={"most_tokens": 1})), pair
 
 

@@ -13,7 +13,7 @@ from emoreason import EmotionReasoner, assets
 from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.media import Clip
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.report.schema import EmotionReport
+from emoreason.report.emotion_report import EmotionReport
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,9 @@ from observations import make_observation
 from PIL import Image
 from report_fixtures import HOSTILE, make_report, two_people
 
-from emoreason.perception.observation import AuEvent
+from emoreason.perception.au_series import AuEvent
 from emoreason.report import schema
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.page import page, script, style, timeline_svg
 from emoreason.report.page.clock import clock, span, ticks
 from emoreason.report.page.document import passages
@@ -118,7 +119,7 @@ def test_figure_shows_people_voice_words_and_claims(shown):
 
 def test_abstaining_and_measureless_reports_have_a_page():
     report = make_report(abstained=True)
-    again = Page(page(schema.EmotionReport.from_json(report.to_json())))
+    again = Page(page(EmotionReport.from_json(report.to_json())))
     assert "No verdict" in again.text and "too little to see" in again.text
     assert again.of("er-bar") and not again.of("er-curve")
 

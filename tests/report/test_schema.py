@@ -8,7 +8,8 @@ from observations import make_observation
 from report_fixtures import HOSTILE, make_report, probabilities, two_people
 
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.report.schema import EmotionReport, PersonReport, Verdict, json_schema
+from emoreason.report.emotion_report import EmotionReport
+from emoreason.report.schema import PersonReport, Verdict, json_schema
 
 
 def test_json_comes_back_unchanged_and_keeps_null_and_order():

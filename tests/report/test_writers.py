@@ -13,8 +13,8 @@ from pympi import Elan
 from report_fixtures import HOSTILE, make_report, two_people
 
 from emoreason.report import schema
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.save import atomically, save, stable_id
-from emoreason.report.schema import EmotionReport
 from emoreason.report.writers import FORMATS, WRITERS
 from emoreason.report.writers.text import plain
 from emoreason.report.writers.tiers import Interval, _rows, tiers_of
