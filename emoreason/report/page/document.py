@@ -11,7 +11,7 @@ from emoreason.labels.action_units import level
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.report.page import sheet, timeline
-from emoreason.report.page.clock import clock, span
+from emoreason.report.clock import clock, span
 from emoreason.report.page.keyframes import try_key_frames
 from emoreason.report.schema import Claim, ReportData
 

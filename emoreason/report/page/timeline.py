@@ -17,7 +17,7 @@ from markupsafe import Markup
 from emoreason.labels.action_units import LEVELS, level
 from emoreason.labels.emotions import CIRCUMPLEX, EMOTIONS
 from emoreason.perception.observation import Observation, Person, Voice
-from emoreason.report.page.clock import clock, span, ticks
+from emoreason.report.clock import clock, span, ticks
 from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, curve, element, lanes, percent, strip, text
 from emoreason.report.schema import ActionUnitSummary, PersonReport, ReportData, Verdict
 
