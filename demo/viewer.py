@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 
 from emoreason.perception.observation import Observation
+from emoreason.report.course import confidences, headline
 from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.page import sheet, timeline
 from emoreason.report.page.document import body, passages
@@ -63,7 +64,11 @@ def talk(turns: Sequence[tuple[str, Explanation | str]]) -> str:
 
 def compared(left: EmotionReport, right: EmotionReport, names: tuple[str, str]) -> str:
     """Two verdicts side by side, with what differs between them."""
-    return _template("compare").render(left=left, right=right, names=names, units=_units(left, right))
+    sides = [
+        (report, name, headline(report.verdict, report.source.duration_s), confidences(report.verdict))
+        for report, name in zip((left, right), names, strict=True)
+    ]
+    return _template("compare").render(left=left, right=right, sides=sides, units=_units(left, right))
 
 
 def _units(left: EmotionReport, right: EmotionReport) -> list[tuple[str, str, float | None, float | None]]:

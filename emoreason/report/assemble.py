@@ -8,6 +8,7 @@ from emoreason.perception.au_series import AuEvent
 from emoreason.perception.observation import Observation, Person
 from emoreason.report import schema
 from emoreason.report.claims import check, coverage, faithfulness
+from emoreason.report.course import clip_course, phases
 from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged, Judgement, by_emotion
 
@@ -21,9 +22,11 @@ def assemble(
     """`timings_s` in the fields of schema.Timings."""
     single = len(judged.segments) == 1
     clip_explanation = _explanation(judged.clip, observation, judged.generator)
+    seen = ((person, judged.frames.get(person.person)) for person in observation.people)
+    courses = {person.person: phases(person.times_s, frames) for person, frames in seen if frames is not None}
     report = EmotionReport(
         source=schema.Source(**{name: getattr(observation.source, name) for name in schema.Source.model_fields}),
-        verdict=judged.clip.verdict(),
+        verdict=judged.clip.verdict().model_copy(update={"course": clip_course(observation, judged, courses)}),
         segments=[
             schema.SegmentReport(
                 start_s=segment.start_s,
@@ -33,7 +36,7 @@ def assemble(
             )
             for segment in judged.segments
         ],
-        people=[_person(person, observation, judged) for person in observation.people],
+        people=[_person(person, observation, judged, courses.get(person.person)) for person in observation.people],
         voice=_voice(observation, judged),
         words=_words(observation),
         explanation=clip_explanation,
@@ -61,7 +64,9 @@ def _explanation(judgement: Judgement, observation: Observation, generator: str)
     return explanation(judgement.text, observation, generator, judgement.start_s, judgement.end_s)
 
 
-def _person(person: Person, observation: Observation, judged: Judged) -> schema.PersonReport:
+def _person(
+    person: Person, observation: Observation, judged: Judged, course: list[schema.EmotionSpan] | None
+) -> schema.PersonReport:
     probabilities, frames = judged.people.get(person.person), judged.frames.get(person.person)
     return schema.PersonReport(
         person=person.person,
@@ -73,6 +78,7 @@ def _person(person: Person, observation: Observation, judged: Judged) -> schema.
         probabilities=None if probabilities is None else by_emotion(probabilities),
         action_units=[_action_unit(person, au, events) for au, events in sorted(person.action_units.events.items())],
         emotions_over_time=[] if frames is None else emotion_spans(person.times_s, frames),
+        course=course,
     )
 
 

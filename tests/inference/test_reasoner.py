@@ -65,7 +65,7 @@ def test_sample_clip_smiles_and_does_not_speak(sample_report):
 def test_report_survives_json(sample_report):
     again = EmotionReport.from_json(sample_report.to_json())
     assert again.to_json() == sample_report.to_json()
-    assert json.loads(sample_report.to_json())["schema"] == "emoreason/report/1"
+    assert json.loads(sample_report.to_json())["schema"] == "emoreason/report/2"
 
 
 def test_frame_table_has_a_row_for_every_sampled_frame(sample_report):

@@ -16,9 +16,9 @@ from report_fixtures import HOSTILE, make_report, two_people
 
 from emoreason.perception.au_series import AuEvent
 from emoreason.report import schema
+from emoreason.report.clock import clock, span, ticks
 from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.page import page, script, style, timeline_svg
-from emoreason.report.clock import clock, span, ticks
 from emoreason.report.page.document import passages
 from emoreason.report.page.keyframes import MOST, moments_of, try_key_frames
 from emoreason.report.page.marks import MOST_POINTS, MOST_SPANS, Mark, curve, lanes, strip, thinned

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from emoreason.labels.action_units import level
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.report.page import sheet, timeline
 from emoreason.report.clock import clock, span
+from emoreason.report.course import changing, confidences, headline
+from emoreason.report.page import sheet, timeline
 from emoreason.report.page.keyframes import try_key_frames
 from emoreason.report.schema import Claim, ReportData
 
@@ -37,6 +38,9 @@ def body(report: ReportData, key_frames: bool = True) -> Markup:
     html = _template("body").render(
         report=report,
         name=Path(report.source.path).name,
+        headline=headline(report.verdict, report.source.duration_s),
+        changing=changing(report.verdict),
+        confidences=confidences(report.verdict),
         figure=Markup(timeline.timeline_svg(report, observation)),
         unknown=[name for name in report.verdict.derived if getattr(report.verdict, name, None) is None],
         frames=frames,

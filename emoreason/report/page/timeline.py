@@ -140,6 +140,9 @@ def _person(report: ReportData, person: PersonReport, measured: Person | None, d
     who = person.person
     seen = strip([Mark(person.start_s, person.end_s, f"{who} in view", "er-seen")], duration, 2, 23)
     yield Row(who, f"in view {span(person.start_s, person.end_s, duration)}", 30, seen, heading=True)
+    course = [Mark(e.start_s, e.end_s, f"{who} {e.emotion}, a phase", f"e-{e.emotion}", e.emotion) for e in person.course or ()]
+    if len(course) > 1:
+        yield Row("course", "phases", 22, _strip(course, duration, 22))
     emotions = [Mark(e.start_s, e.end_s, f"{who} {e.emotion}", f"e-{e.emotion}", e.emotion) for e in person.emotions_over_time]
     if emotions:
         yield Row("emotion", "most likely", 22, _strip(emotions, duration, 22))

@@ -30,7 +30,7 @@ class Tier:
 
 
 def tiers_of(report: ReportData) -> list[Tier]:
-    """Verdicts, then per person emotion, speaking and each action unit with an event, then voice cues, words and claims.
+    """Verdicts, then per person course, emotion, speaking and each action unit with an event, then voice cues, words and claims.
 
     Rows without an interval are left out. Intervals that overlap go to further rows ("claims 2").
     """
@@ -58,6 +58,7 @@ def _named(report: ReportData) -> Iterator[tuple[str, str | None, list[Interval]
 
 def _person(person: PersonReport) -> Iterator[tuple[str, str, list[Interval]]]:
     who = person.person
+    yield f"{who} course", who, [Interval(e.start_s, e.end_s, e.emotion) for e in person.course or ()]
     yield f"{who} emotion", who, [Interval(e.start_s, e.end_s, e.emotion) for e in person.emotions_over_time]
     yield f"{who} speaking", who, [Interval(s.start_s, s.end_s, "speaking") for s in person.speaking]
     for unit in person.action_units:
