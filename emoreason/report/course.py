@@ -42,7 +42,7 @@ def phases(times_s: np.ndarray, frames: np.ndarray) -> list[EmotionSpan]:
     for start, stop in _runs(emotions, times_s, reach):
         next_follows = stop < len(times_s) and times_s[stop] - times_s[stop - 1] <= reach
         end_s = float(times_s[stop if next_follows else stop - 1])
-        confidence = float(frames[start:stop, emotions[start]].mean())
+        confidence = float(np.average(frames[start:stop, emotions[start]], weights=np.maximum(seconds[start:stop], 1e-3)))
         if end_s - times_s[start] >= SHORTEST_S and confidence >= LEAST:
             found.append(_phase(float(times_s[start]), end_s, EMOTIONS[emotions[start]], confidence))
     return found
