@@ -116,6 +116,14 @@ def test_nothing_is_lost_in_tiers():
         assert f"{claim.verdict}: {claim.text}" in texts
 
 
+def test_a_course_has_a_tier():
+    report = make_report()
+    course = [schema.EmotionSpan(start_s=0, end_s=6, emotion="fear", confidence=0.5)]
+    person = report.people[1].model_copy(update={"course": course})
+    tiers = {tier.name: tier for tier in tiers_of(report.model_copy(update={"people": [report.people[0], person]}))}
+    assert tiers["p2 course"].intervals == (Interval(0, 6, "fear"),) and "p1 course" not in tiers
+
+
 def test_unknown_formats_and_columns_are_refused_before_anything_is_written(tmp_path):
     report = make_report()
     with pytest.raises(ValueError, match="'docx'.*json, csv"):

@@ -29,7 +29,7 @@ _TEXT, _NUMBER, _COUNT, _FLAG = "string", "float64", "int32", "bool"
 
 SUMMARY_COLUMNS = {
     "id": _TEXT, "path": _TEXT, "emotion": _TEXT, "confidence": _NUMBER, "abstained": _FLAG, "reason": _TEXT, "person": _TEXT,
-    "headline": _TEXT, "phases": _COUNT,  # what the clip shows in a few words: its course where it changes
+    "headline": _TEXT, "course": _TEXT,  # what is shown in a few words: the course where it changes; its phases as JSON
     "scheme": _TEXT, "label": _TEXT, "label_probabilities": _TEXT,  # of labels of one's own, as JSON
     **dict.fromkeys(EMOTIONS, _NUMBER),
     "valence": _NUMBER, "arousal": _NUMBER, "sentiment": _TEXT, "compound": _TEXT,
@@ -40,7 +40,7 @@ SUMMARY_COLUMNS = {
 }  # fmt: skip
 PEOPLE_COLUMNS = {
     "id": _TEXT, "path": _TEXT, "person": _TEXT, "face_id": _COUNT, "start_s": _NUMBER, "end_s": _NUMBER, "speaking_s": _NUMBER,
-    "emotion": _TEXT, **dict.fromkeys(EMOTIONS, _NUMBER), **dict.fromkeys(AUS, _NUMBER),
+    "emotion": _TEXT, **dict.fromkeys(EMOTIONS, _NUMBER), **dict.fromkeys(AUS, _NUMBER), "course": _TEXT,
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def summary_row(entry: Entry, report: dict[str, Any]) -> dict[str, Any]:
         **{name: source[name] for name in ("duration_s", "fps", "width", "height", "has_video", "has_audio", "sha256")},
         **{name: verdicts.count(name) for name in ("supported", "contradicted", "unverifiable")},
         "headline": headline(told, source["duration_s"]),
-        "phases": None if told.course is None else len(told.course),
+        "course": _course(verdict),
         "id": entry.id,
         "path": path_text(entry.path),
         "segments": len(report["segments"]),
@@ -105,8 +105,14 @@ def people_rows(entry: Entry, report: dict[str, Any]) -> Iterator[dict[str, Any]
             **peaks,
             "id": entry.id,
             "path": path_text(entry.path),
+            "course": _course(person),
             "speaking_s": sum(span["end_s"] - span["start_s"] for span in person["speaking"]),
         }
+
+
+def _course(part: dict[str, Any]) -> str | None:
+    """Of a verdict or a person, as JSON; null where none was computed, as in reports of schema 1."""
+    return None if part.get("course") is None else json.dumps(part["course"])
 
 
 def _write(path: Path, columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> None:
