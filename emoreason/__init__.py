@@ -17,15 +17,15 @@ def __getattr__(name: str):
 
     Raises EnvironmentProblem naming the system libraries without which the imports behind it would die.
     """
-    if name == "EmotionReasoner":
-        from emoreason.system import require_libraries
+    if name not in ("EmotionReasoner", "EmotionReport"):
+        raise AttributeError(f"module 'emoreason' has no attribute {name!r}")
+    from emoreason.system import require_libraries
 
-        require_libraries()
-        from emoreason.inference.reasoner import EmotionReasoner
-
-        return EmotionReasoner
+    require_libraries()
     if name == "EmotionReport":
         from emoreason.report.emotion_report import EmotionReport
 
         return EmotionReport
-    raise AttributeError(f"module 'emoreason' has no attribute {name!r}")
+    from emoreason.inference.reasoner import EmotionReasoner
+
+    return EmotionReasoner

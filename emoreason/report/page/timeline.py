@@ -241,7 +241,8 @@ def _kind(verdict: Verdict) -> str:
 
 
 def _legend(report: ReportData) -> Markup:
-    shown = {e.emotion for p in report.people for e in p.emotions_over_time} | {s.verdict.emotion for s in report.segments}
+    shown = {e.emotion for p in report.people for e in (*p.emotions_over_time, *(p.course or ()))}
+    shown |= {segment.verdict.emotion for segment in report.segments}
     if report.frame_probabilities:
         for frames in report.frame_probabilities.values():
             shown |= {EMOTIONS[k] for k in np.argsort(-np.nan_to_num(frames).max(axis=0))[:MOST_EMOTIONS]}
