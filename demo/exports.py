@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.writers import FORMATS as WRITTEN
 
 from .blur import blurred_copy

@@ -4,7 +4,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from emoreason.report.schema import EmotionReport, Explanation
+from emoreason.report.emotion_report import EmotionReport
+from emoreason.report.schema import Explanation
 
 from .jobs import Job
 

@@ -11,7 +11,8 @@ from emoreason.errors import ConfigError
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation, Words, WordSegment
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.report.schema import EmotionReport, Explanation
+from emoreason.report.emotion_report import EmotionReport
+from emoreason.report.schema import Explanation
 
 if TYPE_CHECKING:
     from emoreason import EmotionReasoner  # imported when the first model is loaded: the page opens a second sooner

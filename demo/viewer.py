@@ -9,9 +9,11 @@ import jinja2
 import numpy as np
 
 from emoreason.perception.observation import Observation
+from emoreason.report.course import confidences, headline
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.page import sheet, timeline
 from emoreason.report.page.document import body, passages
-from emoreason.report.schema import EmotionReport, Explanation
+from emoreason.report.schema import Explanation
 
 _HERE = Path(__file__).parent
 MOST_BOXES = 3_000  # per person: a face every third of a second in a quarter of an hour
@@ -62,7 +64,11 @@ def talk(turns: Sequence[tuple[str, Explanation | str]]) -> str:
 
 def compared(left: EmotionReport, right: EmotionReport, names: tuple[str, str]) -> str:
     """Two verdicts side by side, with what differs between them."""
-    return _template("compare").render(left=left, right=right, names=names, units=_units(left, right))
+    sides = [
+        (report, name, headline(report.verdict, report.source.duration_s), confidences(report.verdict))
+        for report, name in zip((left, right), names, strict=True)
+    ]
+    return _template("compare").render(left=left, right=right, sides=sides, units=_units(left, right))
 
 
 def _units(left: EmotionReport, right: EmotionReport) -> list[tuple[str, str, float | None, float | None]]:

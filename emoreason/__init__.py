@@ -2,25 +2,30 @@
 
 import os
 
+from emoreason.version import __version__
+
 # Libraries tell their makers of every run unless asked not to before their first import: onnxruntime (from 1.29), Ray, Hugging
 # Face's hub. Whoever wants it sets the variable otherwise.
 for _name, _value in {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}.items():
     os.environ.setdefault(_name, _value)
 
-__version__ = "0.1.0"
-__all__ = ["EmotionReasoner", "__version__"]
+__all__ = ["EmotionReasoner", "EmotionReport", "__version__"]
 
 
 def __getattr__(name: str):
-    """`EmotionReasoner` on first use: importing the package stays light.
+    """`EmotionReasoner` and `EmotionReport` on first use: importing the package stays light.
 
     Raises EnvironmentProblem naming the system libraries without which the imports behind it would die.
     """
-    if name == "EmotionReasoner":
-        from emoreason.system import require_libraries
+    if name not in ("EmotionReasoner", "EmotionReport"):
+        raise AttributeError(f"module 'emoreason' has no attribute {name!r}")
+    from emoreason.system import require_libraries
 
-        require_libraries()
-        from emoreason.inference.reasoner import EmotionReasoner
+    require_libraries()
+    if name == "EmotionReport":
+        from emoreason.report.emotion_report import EmotionReport
 
-        return EmotionReasoner
-    raise AttributeError(f"module 'emoreason' has no attribute {name!r}")
+        return EmotionReport
+    from emoreason.inference.reasoner import EmotionReasoner
+
+    return EmotionReasoner

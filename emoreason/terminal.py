@@ -14,7 +14,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from emoreason.instructions.validate import ValidationReport
-    from emoreason.report.schema import EmotionReport, Explanation, PersonReport, Verdict, VoiceReport
+    from emoreason.report.emotion_report import EmotionReport
+    from emoreason.report.schema import Explanation, PersonReport, Verdict, VoiceReport
 
 Hook = Callable[[str, float, float | None], None]
 MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
@@ -70,7 +71,7 @@ def print_summary(console: Console, report: "EmotionReport", saved: list[Path]) 
 
 
 def _lines(report: "EmotionReport") -> Iterator[tuple[str, str]]:
-    yield "verdict", _verdict(report.verdict)
+    yield "verdict", _verdict(report.verdict, report.source.duration_s)
     for person in report.people:
         yield person.person, _person(person)
     if report.voice is not None:
@@ -83,12 +84,17 @@ def _lines(report: "EmotionReport") -> Iterator[tuple[str, str]]:
         yield "warning", warning
 
 
-def _verdict(verdict: "Verdict") -> str:
-    shown = f"none: {verdict.reason}" if verdict.label is None else f"{verdict.label} ({verdict.confidence:.2f})"
+def _verdict(verdict: "Verdict", duration_s: float) -> str:
+    """The headline and its confidence, then the strongest probabilities over the whole clip."""
+    from emoreason.report.course import changing, confidences, headline
+
+    told, sure = headline(verdict, duration_s), ", ".join(f"{value:.2f}" for value in confidences(verdict))
+    shown = f"none: {verdict.reason}" if told is None else f"{told} ({sure})" if sure else told
     if verdict.probabilities is None:
         return shown
     ranked = sorted(verdict.probabilities.items(), key=lambda item: -item[1])
-    return f"{shown}; " + ", ".join(f"{emotion} {value:.2f}" for emotion, value in ranked[:3])
+    whole = "in all " if changing(verdict) else ""
+    return f"{shown}; {whole}" + ", ".join(f"{emotion} {value:.2f}" for emotion, value in ranked[:3])
 
 
 def _person(person: "PersonReport") -> str:

@@ -7,6 +7,7 @@ from emoreason.labels.action_units import ACTION_UNITS, level
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.observation import Note, Observation
 from emoreason.report import schema
+from emoreason.report.emotion_report import EmotionReport
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -55,7 +56,7 @@ def probabilities(observation: Observation) -> dict[str, np.ndarray]:
     return out
 
 
-def make_report(observation: Observation | None = None, *, abstained: bool = False, **changes) -> schema.EmotionReport:
+def make_report(observation: Observation | None = None, *, abstained: bool = False, **changes) -> EmotionReport:
     """`changes` replace top-level fields of the report."""
     observation = observation or two_people()
     frames = probabilities(observation)
@@ -77,7 +78,7 @@ def make_report(observation: Observation | None = None, *, abstained: bool = Fal
         "model": schema.ModelInfo(name="composer", revision="1", config=HOSTILE[1]),
         "timings_s": schema.Timings(decode=0.31, faces=1.2, voice=0.4, words=1.1, model=0.02, total=2.1),
     }
-    return schema.EmotionReport(**(fields | changes)).attach(observation, frames)
+    return EmotionReport(**(fields | changes)).attach(observation, frames)
 
 
 def _verdict(p: np.ndarray | None, abstained: bool) -> schema.Verdict:

@@ -1,5 +1,6 @@
 """The command: streams, exit codes, hostile text. The reasoner is replaced here; tests/inference runs the real one."""
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from report_fixtures import make_report, two_people
+from rich.console import Console
 
 import emoreason
 from emoreason import cli
@@ -16,6 +18,8 @@ from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import AssetError, ConfigError
 from emoreason.media.errors import NotMedia
 from emoreason.perception.settings import PerceptionSettings
+from emoreason.report.schema import EmotionSpan
+from emoreason.terminal import print_summary
 
 
 class Reasoner:
@@ -95,6 +99,18 @@ def test_summary_shows_everything_and_no_control_character(capfdbinary):
     assert "[bold]name[/bold].mp4" in text  # markup of the terminal library is shown, not obeyed
     for part in ("AU12 lip corner puller strong", "of speech", "loudness high", "<script>alert(1)</script>", "dark", "✓", "✗"):
         assert part in text, part
+
+
+def test_summary_tells_a_change_by_its_course():
+    report = make_report()
+    spans = [(0.0, 5.9, "sadness", 0.61), (5.9, 11.9, "happiness", 0.94)]
+    course = [EmotionSpan(start_s=a, end_s=b, emotion=e, confidence=p) for a, b, e, p in spans]
+    told = report.model_copy(update={"verdict": report.verdict.model_copy(update={"course": course})})
+    text = io.StringIO()
+    print_summary(Console(file=text, width=300), told, [])
+    assert "sadness, then happiness from 5.9 s (0.61, 0.94); in all neutral 0.32, " in text.getvalue()
+    print_summary(Console(file=text, width=300), report, [])
+    assert "neutral (0.32); neutral 0.32, " in text.getvalue()
 
 
 def test_summary_of_an_abstention_gives_the_reason(capfdbinary):

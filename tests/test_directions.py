@@ -4,10 +4,12 @@ import ast
 from pathlib import Path
 
 import pytest
+from imports import graph, rings
 from trees import tree
 
-PACKAGE = Path(__file__).parents[1] / "emoreason"
-SHARED = {"errors", "assets", "config", "__init__"}  # small top-level modules that several rooms may use
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "emoreason"
+SHARED = {"errors", "assets", "config", "version", "__init__"}  # small top-level modules that several rooms may use
 MAY_SEE = {
     "labels": set(),
     "scoring": {"labels"},
@@ -60,6 +62,30 @@ def test_the_reader_of_imports_sees_them(tmp_path):
     lines = ("from emoreason import assets", "def f():", "    import emoreason.cli", "    from emoreason.media.clip import Clip")
     file.write_text("\n".join(lines))
     assert imports(file) == {"assets", "cli", "media"}
+
+
+def test_no_two_files_import_each_other():
+    """Neither directly nor round a ring."""
+    found = graph(ROOT, ("emoreason", "demo"))
+    assert "emoreason.report.schema.verdict" in found["emoreason.report.judgement"]  # seen through the package's __init__
+    assert rings(found) == []
+
+
+def test_rings_are_found_wherever_the_import_stands(tmp_path):
+    files = {
+        "p/__init__.py": "from p.low import thing\n",
+        "p/low.py": "def f():\n    from p.high import other\n",
+        "p/high.py": "from p import thing\n",  # which is written in p/low.py
+        "p/alone.py": "import p.high\n",
+        "p/sub/__init__.py": "",
+        "p/sub/a.py": "from . import b\n",
+        "p/sub/b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .c import C\n",
+        "p/sub/c.py": "from ..sub import a\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert rings(graph(tmp_path, ("p",))) == [{"p.high", "p.low"}, {"p.sub.a", "p.sub.b", "p.sub.c"}]
 
 
 @pytest.mark.parametrize("room", ["labels", "scoring"])

@@ -101,7 +101,7 @@ def test_the_main_job_runs_elsewhere(elsewhere, tmp_path):
     options += ["--out", tmp_path, "--formats", "json,csv,html"]
     line = run_there(elsewhere, sys.executable, "-m", "emoreason", "analyze", clip, *options)
     report = json.loads(line)
-    assert report["schema"] == "emoreason/report/1" and [person["person"] for person in report["people"]] == ["p1"]
+    assert report["schema"] == "emoreason/report/2" and [person["person"] for person in report["people"]] == ["p1"]
     assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".json", ".csv", ".html"}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emoreason.cli.shared import INPUT_FAILED, NoWords, make_folder, print_line, print_paths, roots, say
+from emoreason.cli.shared import INPUT_FAILED, NoWords, Roots, Store, make_folder, print_line, print_paths, roots, say
 from emoreason.errors import ConfigError
 from emoreason.terminal import print_validation, progress, safe
 
@@ -17,10 +17,6 @@ Recipes = Annotated[
     list[str],
     typer.Argument(metavar="RECIPE|RUN...", help="Names or files (.yaml); a run means all its data sets.", show_default=False),
 ]
-Roots = Annotated[
-    list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
-]
-Store = Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")]
 Mixtures = Annotated[
     Path | None, typer.Option(help="Where `data build` put the mixtures of the run: these records, not the data sets.")
 ]
@@ -295,7 +291,7 @@ def _is_run(name: str) -> bool:
     try:
         load_recipe(name)
     except ConfigError:
-        from emoreason.cli.train import is_run
+        from emoreason.training.run import is_run
 
         return is_run(name)
     return False

@@ -24,6 +24,10 @@ ServedModel = Annotated[
 ]
 Language = Annotated[str | None, typer.Option(help="Spoken language, such as 'en'; detected when not given.")]
 NoWords = Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")]
+Roots = Annotated[
+    list[str] | None, typer.Option("--root", metavar="NAME=DIR", help="Where a set lies; else its folder in $EMOREASON_DATA.")
+]
+Store = Annotated[Path | None, typer.Option(help="Where measurements are kept; else in the cache.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors and --json remain.")]
 
 

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from emoreason.cli.data import Roots, Store
-from emoreason.cli.shared import INTERRUPTED, make_folder, print_paths, roots, say
+from emoreason.cli.shared import INTERRUPTED, Roots, Store, make_folder, print_paths, roots, say
 from emoreason.errors import ConfigError
 from emoreason.terminal import progress, safe
 
@@ -65,13 +64,6 @@ def train(
             print_paths([page])
             say(f"{out} is a checkpoint now: emoreason analyze FILE --model {out}")
     return 0
-
-
-def is_run(name: str) -> bool:
-    """Whether that names a run rather than a recipe."""
-    from emoreason.training.run import is_run as known
-
-    return known(name)
 
 
 def build_mixtures(run: str, out: Path, root: list[str] | None) -> int:

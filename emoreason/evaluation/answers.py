@@ -38,8 +38,9 @@ from emoreason.model.prompt import reasoned_question, sanitize
 from emoreason.perception.observation import Observation
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged, by_emotion
-from emoreason.report.schema import EmotionReport, Verdict
+from emoreason.report.schema import Verdict
 from emoreason.scoring.answer import Answer, parse_answer
 
 Status = Literal["answered", "silent", "unparsable", "failed"]

@@ -12,7 +12,8 @@ from emoreason.evaluation.suite import Suite
 from emoreason.inference.judges import Judge
 from emoreason.instructions.conversation import said_in, segment_of
 from emoreason.report.assemble import assemble
-from emoreason.report.schema import EmotionReport, Verdict
+from emoreason.report.emotion_report import EmotionReport
+from emoreason.report.schema import Verdict
 
 if TYPE_CHECKING:
     from emoreason.model.segment_input import SegmentInput  # whose libraries a judge without weights does without

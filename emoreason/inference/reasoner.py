@@ -19,8 +19,9 @@ from emoreason.perception.observe import observe
 from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.store import ObservationStore
 from emoreason.report.assemble import assemble, explanation
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged
-from emoreason.report.schema import EmotionReport, Explanation
+from emoreason.report.schema import Explanation
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Action-unit series of one face: intensities over time and the activations in them."""
+"""The action units of one face over time, as data: whoever computed them.
+
+Letters in shapes: T frames of one person, A action units.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -9,7 +12,7 @@ from emoreason.labels.action_units import AUS, Reliability, Side
 
 
 class Track(Protocol):
-    """What action units are computed from. T sampled frames of one face."""
+    """What is measured of one face over T frames, as far as action units need it. An `observation.Person` is one."""
 
     @property
     def times_s(self) -> np.ndarray: ...  # [T]

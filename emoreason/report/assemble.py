@@ -8,6 +8,8 @@ from emoreason.perception.au_series import AuEvent
 from emoreason.perception.observation import Observation, Person
 from emoreason.report import schema
 from emoreason.report.claims import check, coverage, faithfulness
+from emoreason.report.course import clip_course, phases
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.judgement import Judged, Judgement, by_emotion
 
 SHORTEST_SPAN_S = 0.5  # a shorter spell of another emotion joins the spell before it
@@ -16,13 +18,15 @@ MOST_EVENTS = 200  # per unit and person; an hour of blinks would swell the repo
 
 def assemble(
     observation: Observation, judged: Judged, model: schema.ModelInfo, timings_s: dict[str, float]
-) -> schema.EmotionReport:
+) -> EmotionReport:
     """`timings_s` in the fields of schema.Timings."""
     single = len(judged.segments) == 1
     clip_explanation = _explanation(judged.clip, observation, judged.generator)
-    report = schema.EmotionReport(
+    seen = ((person, judged.frames.get(person.person)) for person in observation.people)
+    courses = {person.person: phases(person.times_s, frames) for person, frames in seen if frames is not None}
+    report = EmotionReport(
         source=schema.Source(**{name: getattr(observation.source, name) for name in schema.Source.model_fields}),
-        verdict=judged.clip.verdict(),
+        verdict=judged.clip.verdict().model_copy(update={"course": clip_course(observation, judged, courses)}),
         segments=[
             schema.SegmentReport(
                 start_s=segment.start_s,
@@ -32,7 +36,7 @@ def assemble(
             )
             for segment in judged.segments
         ],
-        people=[_person(person, observation, judged) for person in observation.people],
+        people=[_person(person, observation, judged, courses.get(person.person)) for person in observation.people],
         voice=_voice(observation, judged),
         words=_words(observation),
         explanation=clip_explanation,
@@ -60,7 +64,9 @@ def _explanation(judgement: Judgement, observation: Observation, generator: str)
     return explanation(judgement.text, observation, generator, judgement.start_s, judgement.end_s)
 
 
-def _person(person: Person, observation: Observation, judged: Judged) -> schema.PersonReport:
+def _person(
+    person: Person, observation: Observation, judged: Judged, course: list[schema.EmotionSpan] | None
+) -> schema.PersonReport:
     probabilities, frames = judged.people.get(person.person), judged.frames.get(person.person)
     return schema.PersonReport(
         person=person.person,
@@ -72,6 +78,7 @@ def _person(person: Person, observation: Observation, judged: Judged) -> schema.
         probabilities=None if probabilities is None else by_emotion(probabilities),
         action_units=[_action_unit(person, au, events) for au, events in sorted(person.action_units.events.items())],
         emotions_over_time=[] if frames is None else emotion_spans(person.times_s, frames),
+        course=course,
     )
 
 

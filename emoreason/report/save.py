@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import ReportData
 from emoreason.report.table import columns as known_columns
 from emoreason.report.writers import WRITERS, Options
 
@@ -16,7 +16,7 @@ _SLUG_BYTES = 120  # of UTF-8; file systems end at 255 and the hash and a tempor
 
 
 def save(
-    report: EmotionReport,
+    report: ReportData,
     directory: str | Path,
     formats: Sequence[str] = ("json", "html"),
     columns: str = "pyfeat",
@@ -48,7 +48,7 @@ def save(
     return paths
 
 
-def stable_id(report: EmotionReport) -> str:
+def stable_id(report: ReportData) -> str:
     """Folder name of a report: readable, safe, and different for two files of one name or one path with new content."""
     path = unicodedata.normalize("NFC", os.path.abspath(report.source.path))
     digest = hashlib.sha256(f"{path}\n{report.source.sha256}".encode(errors="surrogatepass")).hexdigest()

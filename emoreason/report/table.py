@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from emoreason.report.schema import EmotionReport
+    from emoreason.report.schema import ReportData
 
 ROWS = 20_000  # per chunk: about 10 MB of numbers, whatever the length of the clip
 
@@ -102,7 +102,7 @@ def schema(vocabulary: str = "pyfeat") -> "pa.Schema":
     return pa.schema([field(name, meaning) for name, meaning in columns(vocabulary).items()])
 
 
-def chunks(report: "EmotionReport", vocabulary: str = "pyfeat", rows: int = ROWS) -> Iterator["pa.Table"]:
+def chunks(report: "ReportData", vocabulary: str = "pyfeat", rows: int = ROWS) -> Iterator["pa.Table"]:
     """The table in pieces of at most `rows` rows, in order of time, then face. Raises ValueError without measurements."""
     import pyarrow as pa
 
@@ -113,7 +113,7 @@ def chunks(report: "EmotionReport", vocabulary: str = "pyfeat", rows: int = ROWS
         yield pa.table([pa.array(arrays[field.name], field.type, from_pandas=True) for field in layout], schema=layout)
 
 
-def frames(report: "EmotionReport", vocabulary: str = "pyfeat") -> "pd.DataFrame":
+def frames(report: "ReportData", vocabulary: str = "pyfeat") -> "pd.DataFrame":
     """The whole table. `face_id` and presences are nullable integers."""
     import pandas as pd
     import pyarrow as pa
@@ -122,7 +122,7 @@ def frames(report: "EmotionReport", vocabulary: str = "pyfeat") -> "pd.DataFrame
     return table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
 
 
-def _parts(report: "EmotionReport", rows: int) -> Iterator[_Rows]:
+def _parts(report: "ReportData", rows: int) -> Iterator[_Rows]:
     observation = report.observation
     faces = observation.faces
     sample, face_id = faces.column("sample"), faces.column("face_id")
@@ -138,7 +138,7 @@ def _parts(report: "EmotionReport", rows: int) -> Iterator[_Rows]:
         yield _part(report, samples[chosen], indices[chosen], face_id, position)
 
 
-def _part(report: "EmotionReport", sample: np.ndarray, index: np.ndarray, face_id: np.ndarray, position: np.ndarray) -> _Rows:
+def _part(report: "ReportData", sample: np.ndarray, index: np.ndarray, face_id: np.ndarray, position: np.ndarray) -> _Rows:
     """sample, index: [R] frame and row of the face table (-1 without a face) of each row wanted."""
     observation = report.observation
     faces, seen = observation.faces, index >= 0

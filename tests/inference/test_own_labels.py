@@ -15,7 +15,8 @@ from emoreason.labels.label_set import LabelSet
 from emoreason.model.decode import TransformersEngine
 from emoreason.model.verdict import label_scores
 from emoreason.report.assemble import assemble
-from emoreason.report.schema import EmotionReport, ModelInfo, Verdict
+from emoreason.report.emotion_report import EmotionReport
+from emoreason.report.schema import ModelInfo, Verdict
 from emoreason.report.writers.subtitles import cues_of
 from emoreason.training.own_labels import give_labels
 

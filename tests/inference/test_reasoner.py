@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from emoreason import EmotionReasoner, assets
 from emoreason.errors import ConfigError, EmoReasonError
 from emoreason.media import Clip
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.report.schema import EmotionReport
+from emoreason.report.course import headline
+from emoreason.report.emotion_report import EmotionReport
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +64,22 @@ def test_sample_clip_smiles_and_does_not_speak(sample_report):
     assert report.timings_s.total > 0
 
 
+def test_sample_clip_is_told_as_sadness_then_happiness(sample_report, sample_clip):
+    """By the rules and by the shipped model; the sentences, which take longest, are left out."""
+    shipped = EmotionReasoner.from_pretrained("tiny", settings=PerceptionSettings(words=False), cache=False)
+    shipped.judge.settings = replace(shipped.judge.settings, most_tokens=0)
+    for report in (sample_report, shipped(sample_clip)):
+        first, second = report.verdict.course
+        assert (first.emotion, second.emotion) == ("sadness", "happiness")
+        assert first.start_s <= 1 and first.end_s <= second.start_s and 9 <= second.start_s <= 10 and second.end_s >= 19
+        assert report.people[0].course == report.verdict.course
+        assert headline(report.verdict, report.source.duration_s).startswith("sadness, then happiness from 9.")
+
+
 def test_report_survives_json(sample_report):
     again = EmotionReport.from_json(sample_report.to_json())
     assert again.to_json() == sample_report.to_json()
-    assert json.loads(sample_report.to_json())["schema"] == "emoreason/report/1"
+    assert json.loads(sample_report.to_json())["schema"] == "emoreason/report/2"
 
 
 def test_frame_table_has_a_row_for_every_sampled_frame(sample_report):

@@ -16,8 +16,9 @@ from report_fixtures import HOSTILE, make_report, two_people
 
 from emoreason.perception.au_series import AuEvent
 from emoreason.report import schema
+from emoreason.report.clock import clock, span, ticks
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.page import page, script, style, timeline_svg
-from emoreason.report.page.clock import clock, span, ticks
 from emoreason.report.page.document import passages
 from emoreason.report.page.keyframes import MOST, moments_of, try_key_frames
 from emoreason.report.page.marks import MOST_POINTS, MOST_SPANS, Mark, curve, lanes, strip, thinned
@@ -118,9 +119,32 @@ def test_figure_shows_people_voice_words_and_claims(shown):
 
 def test_abstaining_and_measureless_reports_have_a_page():
     report = make_report(abstained=True)
-    again = Page(page(schema.EmotionReport.from_json(report.to_json())))
+    again = Page(page(EmotionReport.from_json(report.to_json())))
     assert "No verdict" in again.text and "too little to see" in again.text
     assert again.of("er-bar") and not again.of("er-curve")
+
+
+def with_course(report: EmotionReport, *spans: tuple[float, float, str, float]) -> EmotionReport:
+    course = [schema.EmotionSpan(start_s=a, end_s=b, emotion=e, confidence=p) for a, b, e, p in spans]
+    first = report.people[0].model_copy(update={"course": course})
+    verdict = report.verdict.model_copy(update={"course": course})
+    return report.model_copy(update={"verdict": verdict, "people": [first, *report.people[1:]]})
+
+
+@pytest.mark.parametrize("abstained", [False, True])
+def test_a_course_is_the_headline_and_a_row_of_the_figure(abstained):
+    report = with_course(make_report(abstained=abstained), (0, 5.9, "sadness", 0.61), (5.9, 11.9, "happiness", 0.94))
+    shown = Page(page(report, key_frames=False))
+    assert "Sadness, then happiness from 5.9 s" in shown.text and "confidence 61 %, then 94 %" in shown.text
+    assert ("No single emotion is named" if abstained else "Over the whole clip: neutral") in shown.text
+    assert "is shown" not in shown.text.split("Explanation")[0]
+    labels = [attrs["data-label"] for attrs in shown.of("er-bar") if "data-label" in attrs]
+    assert "p1 sadness, a phase" in labels and "p1 happiness, a phase" in labels
+
+
+def test_one_phase_changes_nothing_on_the_page():
+    report = with_course(make_report(), (0, 11.9, "neutral", 0.5))
+    assert page(report, key_frames=False) == page(make_report(), key_frames=False)
 
 
 def test_a_picture_has_a_page_without_a_timeline():

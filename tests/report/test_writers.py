@@ -13,8 +13,8 @@ from pympi import Elan
 from report_fixtures import HOSTILE, make_report, two_people
 
 from emoreason.report import schema
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.save import atomically, save, stable_id
-from emoreason.report.schema import EmotionReport
 from emoreason.report.writers import FORMATS, WRITERS
 from emoreason.report.writers.text import plain
 from emoreason.report.writers.tiers import Interval, _rows, tiers_of
@@ -114,6 +114,14 @@ def test_nothing_is_lost_in_tiers():
     texts = [i.text for tier in tiers_of(report) for i in tier.intervals]
     for claim in report.explanation.claims:
         assert f"{claim.verdict}: {claim.text}" in texts
+
+
+def test_a_course_has_a_tier():
+    report = make_report()
+    course = [schema.EmotionSpan(start_s=0, end_s=6, emotion="fear", confidence=0.5)]
+    person = report.people[1].model_copy(update={"course": course})
+    tiers = {tier.name: tier for tier in tiers_of(report.model_copy(update={"people": [report.people[0], person]}))}
+    assert tiers["p2 course"].intervals == (Interval(0, 6, "fear"),) and "p1 course" not in tiers
 
 
 def test_unknown_formats_and_columns_are_refused_before_anything_is_written(tmp_path):

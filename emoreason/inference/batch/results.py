@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from emoreason.inference.batch.options import Options
+from emoreason.report.emotion_report import EmotionReport
 from emoreason.report.save import atomically, slug
-from emoreason.report.schema import EmotionReport
 from emoreason.report.writers import WRITERS
 from emoreason.report.writers import Options as WriterOptions
 

@@ -15,8 +15,10 @@ from emoreason.inference.batch.results import report_file
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import CANONICAL
+from emoreason.report.course import headline
+from emoreason.report.migrate import migrated
 from emoreason.report.save import atomically
-from emoreason.report.schema import path_text
+from emoreason.report.schema import Verdict, path_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +29,7 @@ _TEXT, _NUMBER, _COUNT, _FLAG = "string", "float64", "int32", "bool"
 
 SUMMARY_COLUMNS = {
     "id": _TEXT, "path": _TEXT, "emotion": _TEXT, "confidence": _NUMBER, "abstained": _FLAG, "reason": _TEXT, "person": _TEXT,
+    "headline": _TEXT, "course": _TEXT,  # what is shown in a few words: the course where it changes; its phases as JSON
     "scheme": _TEXT, "label": _TEXT, "label_probabilities": _TEXT,  # of labels of one's own, as JSON
     **dict.fromkeys(EMOTIONS, _NUMBER),
     "valence": _NUMBER, "arousal": _NUMBER, "sentiment": _TEXT, "compound": _TEXT,
@@ -37,7 +40,7 @@ SUMMARY_COLUMNS = {
 }  # fmt: skip
 PEOPLE_COLUMNS = {
     "id": _TEXT, "path": _TEXT, "person": _TEXT, "face_id": _COUNT, "start_s": _NUMBER, "end_s": _NUMBER, "speaking_s": _NUMBER,
-    "emotion": _TEXT, **dict.fromkeys(EMOTIONS, _NUMBER), **dict.fromkeys(AUS, _NUMBER),
+    "emotion": _TEXT, **dict.fromkeys(EMOTIONS, _NUMBER), **dict.fromkeys(AUS, _NUMBER), "course": _TEXT,
 }  # fmt: skip
 
 
@@ -53,7 +56,7 @@ def read_reports(out: Path, manifest: Manifest) -> Iterator[tuple[Entry, dict[st
     for entry in manifest.entries(states.DONE, current=False):
         file = report_file(out, entry.id)
         if file.is_file():  # else somebody took it away, and the next run makes it again
-            yield entry, json.loads(file.read_text(encoding="utf-8"))
+            yield entry, migrated(json.loads(file.read_text(encoding="utf-8")))
 
 
 def summary_row(entry: Entry, report: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +64,7 @@ def summary_row(entry: Entry, report: dict[str, Any]) -> dict[str, Any]:
     verdict, source, why, voice = report["verdict"], report["source"], report["explanation"], report["voice"] or {}
     verdicts = [claim["verdict"] for claim in why["claims"]]
     words, probabilities = report["words"] or {}, verdict["probabilities"] or {}
+    told = Verdict.model_validate(verdict)
     scheme = verdict.get("scheme", CANONICAL)  # reports of earlier versions know one only
     shares = probabilities if scheme == CANONICAL else {"label_probabilities": json.dumps(probabilities, ensure_ascii=False)}
     return {
@@ -71,6 +75,8 @@ def summary_row(entry: Entry, report: dict[str, Any]) -> dict[str, Any]:
         "label": verdict.get("label", verdict["emotion"]),
         **{name: source[name] for name in ("duration_s", "fps", "width", "height", "has_video", "has_audio", "sha256")},
         **{name: verdicts.count(name) for name in ("supported", "contradicted", "unverifiable")},
+        "headline": headline(told, source["duration_s"]),
+        "course": _course(verdict),
         "id": entry.id,
         "path": path_text(entry.path),
         "segments": len(report["segments"]),
@@ -99,8 +105,14 @@ def people_rows(entry: Entry, report: dict[str, Any]) -> Iterator[dict[str, Any]
             **peaks,
             "id": entry.id,
             "path": path_text(entry.path),
+            "course": _course(person),
             "speaking_s": sum(span["end_s"] - span["start_s"] for span in person["speaking"]),
         }
+
+
+def _course(part: dict[str, Any]) -> str | None:
+    """Of a verdict or a person, as JSON; null where none was computed, as in reports of schema 1."""
+    return None if part.get("course") is None else json.dumps(part["course"])
 
 
 def _write(path: Path, columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> None:

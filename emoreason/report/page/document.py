@@ -10,10 +10,11 @@ from markupsafe import Markup
 from emoreason.labels.action_units import level
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.voice_cues import VOICE_CUES
+from emoreason.report.clock import clock, span
+from emoreason.report.course import changing, confidences, headline
 from emoreason.report.page import sheet, timeline
-from emoreason.report.page.clock import clock, span
 from emoreason.report.page.keyframes import try_key_frames
-from emoreason.report.schema import Claim, EmotionReport
+from emoreason.report.schema import Claim, ReportData
 
 # What an hour of talk may take up; the page says what it leaves out, the JSON holds it all.
 MOST_SEGMENTS = 60
@@ -22,7 +23,7 @@ MOST_EVENTS = 6  # per action unit
 MOST_CUES = 60
 
 
-def page(report: EmotionReport, key_frames: bool = True) -> str:
+def page(report: ReportData, key_frames: bool = True) -> str:
     """One HTML document without any outside reference. Without measurements it has no curves and no pictures."""
     css, js = Markup(sheet.style()), Markup(timeline.script())
     return _template("page").render(
@@ -30,13 +31,16 @@ def page(report: EmotionReport, key_frames: bool = True) -> str:
     )
 
 
-def body(report: EmotionReport, key_frames: bool = True) -> Markup:
+def body(report: ReportData, key_frames: bool = True) -> Markup:
     """What the page shows, for other pages that have style and script of their own."""
     observation = report._observation
     frames, reason = try_key_frames(observation) if key_frames and observation is not None else ([], None)
     html = _template("body").render(
         report=report,
         name=Path(report.source.path).name,
+        headline=headline(report.verdict, report.source.duration_s),
+        changing=changing(report.verdict),
+        confidences=confidences(report.verdict),
         figure=Markup(timeline.timeline_svg(report, observation)),
         unknown=[name for name in report.verdict.derived if getattr(report.verdict, name, None) is None],
         frames=frames,
@@ -75,7 +79,7 @@ def _places(text: str, claims: list[Claim]) -> list[tuple[int, Claim]]:
     return places
 
 
-def _words(report: EmotionReport) -> list[tuple[Any, str | None]]:
+def _words(report: ReportData) -> list[tuple[Any, str | None]]:
     """(segment, who seems to speak), up to the budget of characters."""
     shown, budget = [], MOST_WORDS
     for segment in report.words.segments if report.words else ():

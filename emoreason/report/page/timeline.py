@@ -17,9 +17,9 @@ from markupsafe import Markup
 from emoreason.labels.action_units import LEVELS, level
 from emoreason.labels.emotions import CIRCUMPLEX, EMOTIONS
 from emoreason.perception.observation import Observation, Person, Voice
-from emoreason.report.page.clock import clock, span, ticks
+from emoreason.report.clock import clock, span, ticks
 from emoreason.report.page.marks import HEIGHT, WIDTH, Mark, curve, element, lanes, percent, strip, text
-from emoreason.report.schema import ActionUnitSummary, EmotionReport, PersonReport, Verdict
+from emoreason.report.schema import ActionUnitSummary, PersonReport, ReportData, Verdict
 
 MOST_PEOPLE = 8  # those longest in view
 MOST_UNITS = 40  # rows of action units in all, shared among the people: each one's strongest
@@ -43,7 +43,7 @@ class Row:
     person: str | None = None
 
 
-def timeline_svg(report: EmotionReport, observation: Observation | None = None) -> str:
+def timeline_svg(report: ReportData, observation: Observation | None = None) -> str:
     """The figure, or "" for a picture, which has no time. Without `observation` (a report read from JSON) curves are missing."""
     duration = report.source.duration_s
     if duration <= 0 or (observation is not None and observation.source.kind == "picture"):
@@ -74,7 +74,7 @@ def timeline_svg(report: EmotionReport, observation: Observation | None = None) 
     )  # fmt: skip
 
 
-def foremost(report: EmotionReport) -> list[PersonReport]:
+def foremost(report: ReportData) -> list[PersonReport]:
     """The people that figure and page show, in order of appearance."""
     longest = sorted(report.people, key=lambda person: person.start_s - person.end_s)[:MOST_PEOPLE]
     return [person for person in report.people if person in longest]
@@ -127,7 +127,7 @@ def _plot(curves: Sequence[Markup], height: int) -> Markup:
     return element("svg", *curves, x=0, y=3, width="100%", height=height - 6, **box)
 
 
-def _verdict(report: EmotionReport, duration: float) -> Iterator[Row]:
+def _verdict(report: ReportData, duration: float) -> Iterator[Row]:
     marks = []
     for segment in report.segments:
         shown = segment.verdict.label or "abstains"
@@ -136,10 +136,13 @@ def _verdict(report: EmotionReport, duration: float) -> Iterator[Row]:
         yield Row("verdict", "per segment", 22, _strip(marks, duration, 22))
 
 
-def _person(report: EmotionReport, person: PersonReport, measured: Person | None, duration: float) -> Iterator[Row]:
+def _person(report: ReportData, person: PersonReport, measured: Person | None, duration: float) -> Iterator[Row]:
     who = person.person
     seen = strip([Mark(person.start_s, person.end_s, f"{who} in view", "er-seen")], duration, 2, 23)
     yield Row(who, f"in view {span(person.start_s, person.end_s, duration)}", 30, seen, heading=True)
+    course = [Mark(e.start_s, e.end_s, f"{who} {e.emotion}, a phase", f"e-{e.emotion}", e.emotion) for e in person.course or ()]
+    if len(course) > 1:
+        yield Row("course", "phases", 22, _strip(course, duration, 22))
     emotions = [Mark(e.start_s, e.end_s, f"{who} {e.emotion}", f"e-{e.emotion}", e.emotion) for e in person.emotions_over_time]
     if emotions:
         yield Row("emotion", "most likely", 22, _strip(emotions, duration, 22))
@@ -189,7 +192,7 @@ def _unit(who: str, unit: ActionUnitSummary, measured: Person | None, duration: 
     return bars + _plot([line], 18)
 
 
-def _voice(report: EmotionReport, voice: Voice | None, duration: float) -> Iterator[Row]:
+def _voice(report: ReportData, voice: Voice | None, duration: float) -> Iterator[Row]:
     if voice is None:
         return
     spans = [Mark(start, end, "speech", "er-speech") for start, end in voice.spans]
@@ -205,13 +208,13 @@ def _voice(report: EmotionReport, voice: Voice | None, duration: float) -> Itera
         yield Row("pitch", f"{low:.0f}\u2013{high:.0f} Hz", 34, _plot([pitch], 34))
 
 
-def _words(report: EmotionReport, duration: float) -> Iterator[Row]:
+def _words(report: ReportData, duration: float) -> Iterator[Row]:
     if report.words and report.words.segments:
         marks = [Mark(w.start, w.end, f"\u201c{w.text}\u201d", "er-word", w.text, "speech") for w in report.words.segments]
         yield Row("words", report.words.language, 26, _strip(marks, duration, 22), heading=True)
 
 
-def _claims(report: EmotionReport, duration: float) -> Iterator[Row]:
+def _claims(report: ReportData, duration: float) -> Iterator[Row]:
     marks = []
     for claim in report.explanation.claims:
         if claim.start_s is not None:
@@ -237,8 +240,9 @@ def _kind(verdict: Verdict) -> str:
     return "e-own" if verdict.emotion is None and verdict.label is not None else f"e-{verdict.emotion}"
 
 
-def _legend(report: EmotionReport) -> Markup:
-    shown = {e.emotion for p in report.people for e in p.emotions_over_time} | {s.verdict.emotion for s in report.segments}
+def _legend(report: ReportData) -> Markup:
+    shown = {e.emotion for p in report.people for e in (*p.emotions_over_time, *(p.course or ()))}
+    shown |= {segment.verdict.emotion for segment in report.segments}
     if report.frame_probabilities:
         for frames in report.frame_probabilities.values():
             shown |= {EMOTIONS[k] for k in np.argsort(-np.nan_to_num(frames).max(axis=0))[:MOST_EMOTIONS]}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import ReportData
 from emoreason.report.writers.elan import write_eaf
 from emoreason.report.writers.html import write_html
 from emoreason.report.writers.interchange import write_json
@@ -19,7 +19,7 @@ class Writer:
     """`measured`: needs the measurements behind the report, so cannot be made from its JSON alone."""
 
     filename: str
-    write: Callable[[EmotionReport, Path, Options], None]
+    write: Callable[[ReportData, Path, Options], None]
     measured: bool = False
 
 

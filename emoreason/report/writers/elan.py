@@ -5,13 +5,13 @@ from pathlib import Path
 
 from pympi import Elan
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import ReportData
 from emoreason.report.writers.options import Options
 from emoreason.report.writers.text import plain
 from emoreason.report.writers.tiers import tiers_of
 
 
-def write_eaf(report: EmotionReport, path: Path, options: Options) -> None:
+def write_eaf(report: ReportData, path: Path, options: Options) -> None:
     """One tier per row of `tiers_of`, linked to the media file."""
     document = Elan.Eaf(author=plain(f"emoreason {report.model.name}"))
     document.remove_tier("default")

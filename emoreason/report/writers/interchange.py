@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import ReportData
 from emoreason.report.writers.options import Options
 
 
-def write_json(report: EmotionReport, path: Path, options: Options) -> None:
+def write_json(report: ReportData, path: Path, options: Options) -> None:
     """The report itself."""
     path.write_text(report.to_json(indent=1) + "\n", encoding="utf-8")

@@ -5,12 +5,12 @@ from pathlib import Path
 from praatio import textgrid
 from praatio.utilities.constants import Interval
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import ReportData
 from emoreason.report.writers.options import Options
 from emoreason.report.writers.tiers import end_of, tiers_of
 
 
-def write_textgrid(report: EmotionReport, path: Path, options: Options) -> None:
+def write_textgrid(report: ReportData, path: Path, options: Options) -> None:
     """One interval tier per row of `tiers_of`; a report without any gets one empty tier, as Praat opens no empty grid."""
     end_s = end_of(report)
     grid = textgrid.Textgrid(0.0, end_s)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pysubs2
 
-from emoreason.report.schema import EmotionReport, Verdict
+from emoreason.report.schema import ReportData, Verdict
 from emoreason.report.writers.options import Options
 from emoreason.report.writers.text import plain
 
@@ -16,18 +16,18 @@ _SRT = str.maketrans(_BACKSLASH | {"<": "\u2039", ">": "\u203a"})
 _VTT = str.maketrans(_BACKSLASH)
 
 
-def write_vtt(report: EmotionReport, path: Path, options: Options) -> None:
+def write_vtt(report: ReportData, path: Path, options: Options) -> None:
     """Markup characters of the text are escaped."""
     cues = [(start, end, html.escape(text.translate(_VTT), quote=False)) for start, end, text in cues_of(report)]
     _write(cues, path, "vtt")
 
 
-def write_srt(report: EmotionReport, path: Path, options: Options) -> None:
+def write_srt(report: ReportData, path: Path, options: Options) -> None:
     """Angle brackets of the text are replaced by single guillemets."""
     _write([(start, end, text.translate(_SRT)) for start, end, text in cues_of(report)], path, "srt")
 
 
-def cues_of(report: EmotionReport) -> list[tuple[float, float, str]]:
+def cues_of(report: ReportData) -> list[tuple[float, float, str]]:
     """(start_s, end_s, text) in order of time; a cue lasts at least a millisecond."""
     cues = [(segment.start_s, segment.end_s, f"[{_verdict(segment.verdict)}]") for segment in report.segments]
     for segment in report.words.segments if report.words else ():

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from emoreason.report.schema import EmotionReport
+from emoreason.report.schema import ReportData
 from emoreason.report.table import chunks, schema
 from emoreason.report.writers.options import Options
 
 
-def write_csv(report: EmotionReport, path: Path, options: Options) -> None:
+def write_csv(report: ReportData, path: Path, options: Options) -> None:
     """The frame table as text."""
     from pyarrow import csv
 
@@ -16,7 +16,7 @@ def write_csv(report: EmotionReport, path: Path, options: Options) -> None:
             writer.write_table(chunk)
 
 
-def write_parquet(report: EmotionReport, path: Path, options: Options) -> None:
+def write_parquet(report: ReportData, path: Path, options: Options) -> None:
     """The meaning of each column is in the metadata of its field."""
     from pyarrow import parquet
 

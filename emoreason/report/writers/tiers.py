@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from emoreason.labels.action_units import level
-from emoreason.report.schema import Claim, EmotionReport, PersonReport
+from emoreason.report.schema import Claim, PersonReport, ReportData
 from emoreason.report.writers.text import plain
 
 SHORTEST_S = 0.001  # ELAN counts milliseconds, and neither program takes an interval without length
@@ -29,8 +29,8 @@ class Tier:
     intervals: tuple[Interval, ...]
 
 
-def tiers_of(report: EmotionReport) -> list[Tier]:
-    """Verdicts, then per person emotion, speaking and each action unit with an event, then voice cues, words and claims.
+def tiers_of(report: ReportData) -> list[Tier]:
+    """Verdicts, then per person course, emotion, speaking and each action unit with an event, then voice cues, words and claims.
 
     Rows without an interval are left out. Intervals that overlap go to further rows ("claims 2").
     """
@@ -38,12 +38,12 @@ def tiers_of(report: EmotionReport) -> list[Tier]:
     return [tier for name, person, spans in _named(report) for tier in _rows(name, person, spans, end_s)]
 
 
-def end_of(report: EmotionReport) -> float:
+def end_of(report: ReportData) -> float:
     """Length of the annotated time, never 0: a picture gets one shortest interval."""
     return round(max(report.source.duration_s, SHORTEST_S), 3)
 
 
-def _named(report: EmotionReport) -> Iterator[tuple[str, str | None, list[Interval]]]:
+def _named(report: ReportData) -> Iterator[tuple[str, str | None, list[Interval]]]:
     yield "verdict", None, [Interval(s.start_s, s.end_s, s.verdict.label or "no verdict") for s in report.segments]
     for person in report.people:
         yield from _person(person)
@@ -58,6 +58,7 @@ def _named(report: EmotionReport) -> Iterator[tuple[str, str | None, list[Interv
 
 def _person(person: PersonReport) -> Iterator[tuple[str, str, list[Interval]]]:
     who = person.person
+    yield f"{who} course", who, [Interval(e.start_s, e.end_s, e.emotion) for e in person.course or ()]
     yield f"{who} emotion", who, [Interval(e.start_s, e.end_s, e.emotion) for e in person.emotions_over_time]
     yield f"{who} speaking", who, [Interval(s.start_s, s.end_s, "speaking") for s in person.speaking]
     for unit in person.action_units:

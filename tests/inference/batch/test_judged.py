@@ -26,7 +26,7 @@ from emoreason.media import Clip
 from emoreason.media.source import Source
 from emoreason.model.export import export
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.report.schema import EmotionReport
+from emoreason.report.emotion_report import EmotionReport
 
 FAST = PerceptionSettings(words=False, fps=2, threads=1)
 SECONDS = (3.0, 9.0, 13.0)  # of the sample clip, with a face
