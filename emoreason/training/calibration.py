@@ -32,10 +32,10 @@ from emoreason.perception.store import ObservationStore
 from emoreason.scoring.metrics.calibration import brier, ece, risk_coverage
 from emoreason.training.features import batched
 from emoreason.training.mixtures import class_of
-from emoreason.training.parts import load_parts
+from emoreason.training.parts import FINAL, load_parts
 from emoreason.training.run import Run
-from emoreason.training.sft import FINAL, Stage
-from emoreason.training.words_stage import set_weights, take_words
+from emoreason.training.sft import TuningSetup as Stage
+from emoreason.training.stages.words import set_weights, take_words
 
 FILE = "calibration.json"
 BATCH = 8

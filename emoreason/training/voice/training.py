@@ -1,4 +1,5 @@
-"""Stage 0 for voices: layer mix, pooling, prosody token and emotion head, on cached states of the frozen Whisper encoder.
+"""Training of the voice encoder: layer mix, pooling, prosody token and emotion head, on cached states of the frozen Whisper
+encoder.
 
 Letters: B clips of a batch, L layers, S states, D Whisper width, K emotions, C vocal cues.
 
@@ -16,64 +17,49 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from emoreason.errors import ConfigError
 from emoreason.instructions.mixture import Draw, Mixture, Part
 from emoreason.model.config import HEADS, VOICE_EMOTIONS
 from emoreason.model.heads import Head
 from emoreason.model.voice import VoiceEncoder, VoiceOutput
 from emoreason.scoring.metrics.classification import confusion, uar
-from emoreason.training.fit import Fitted, Progress, Schedule, fit
-from emoreason.training.voice_data import Heard, States, Voices
+from emoreason.training.fit import Fitted, Progress, fit
+from emoreason.training.parts import save_parts
+from emoreason.training.phases import copied, keep, train_phases
+from emoreason.training.settings.voice import VoiceAugment, VoicePhaseSettings
+from emoreason.training.voice.data import Heard, States, Voices
 
 PARTS = ("voice", "heads.voice_emotion")
 SPEC = next(spec for spec in HEADS if spec.name == "voice_emotion")
 
 
 @dataclass(frozen=True)
-class Strength:
-    """How the examples are varied and the weights held back. Shares are probabilities."""
-
-    shortest: float = 0.5  # of a clip: what a stretch keeps at least
-    masked: float = 0.2  # of its states, in spans
-    mixing: float = 0.3  # Beta(mixing, mixing) of mixup
-    smoothing: float = 0.05
-    dropout: float = 0.3
-    no_prosody: float = 0.5
-    tokens: float = 0.5  # weight of the auxiliary heads
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One run of the stage: how long, how fast, and how strongly the clips are changed."""
-
-    schedule: Schedule
-    lr: float
-    strength: Strength = Strength()
-
-
-# Single precision: turning cached half-precision states into bfloat16 costs more than it saves in so small a network.
-_SAME = {"batch": 32, "ema": 0.99, "weight_decay": 0.1, "precision": "fp32"}
-PHASE = Phase(Schedule(steps=500, evaluate_every=125, **_SAME), 2e-3)  # RAVDESS and nEMO
-ALONE = Phase(Schedule(steps=400, evaluate_every=80, **_SAME), 1e-3, Strength(dropout=0.5))  # RAVDESS: less to learn from
-
-
-@dataclass(frozen=True)
 class Corpus:
-    """Clips with their encoded copies; `copies[0]` is as recorded."""
+    """Clips with their encoded copies; `copies[0]` is as recorded. train: those that are learned from."""
 
     voices: Voices
     copies: tuple[States, ...]
+    train: tuple[int, ...]
 
 
 class VoiceTraining(nn.Module):
     """`forward` takes a batch of `collate` and gives the loss and its terms. The auxiliary heads are dropped after this stage."""
 
-    def __init__(self, voice: VoiceEncoder, strength: Strength = Strength()):
+    def __init__(self, voice: VoiceEncoder, phase: VoicePhaseSettings):
         super().__init__()
-        self.voice, self.strength = voice, strength  # voice and heads are called as in the whole model, for training.parts
+        self.voice = voice  # voice and heads are called as in the whole model, for training.parts
         voice.encoder.requires_grad_(False)
-        self.heads = nn.ModuleDict({SPEC.name: Head(SPEC, voice.pooled_width, strength.dropout)})
+        self.heads = nn.ModuleDict({SPEC.name: Head(SPEC, voice.pooled_width)})
         dim = voice.encoder.config.d_model
-        self.of_tokens = nn.Sequential(nn.LayerNorm(dim), nn.Dropout(strength.dropout), nn.Linear(dim, len(VOICE_EMOTIONS)))
+        self.of_tokens = nn.Sequential(nn.LayerNorm(dim), nn.Dropout(), nn.Linear(dim, len(VOICE_EMOTIONS)))
+        self.set_phase(phase)
+
+    def set_phase(self, phase: VoicePhaseSettings) -> None:
+        """Its loss, dropout and mixup hold from now on."""
+        self.loss, self.mixing = phase.loss, phase.augment.mixing
+        for module in (*self.heads.modules(), *self.of_tokens.modules()):
+            if isinstance(module, nn.Dropout):
+                module.p = phase.dropout
 
     @property
     def head(self) -> Head:
@@ -82,12 +68,12 @@ class VoiceTraining(nn.Module):
     def forward(self, states: Tensor, mask: Tensor, prosody: Tensor, target: Tensor) -> dict[str, Tensor]:
         """states [B, L, S, D], mask [B, S], prosody [B, C], target [B, K] shares."""
         heard = self.voice.pool_states(states, mask, prosody)
-        heard, target = _mixed(heard, target, self.strength.mixing)
-        smooth = (1 - self.strength.smoothing) * target + self.strength.smoothing / target.shape[1]
+        heard, target = _mixed(heard, target, self.mixing)
+        smooth = (1 - self.loss.smoothing) * target + self.loss.smoothing / target.shape[1]
         terms = {"emotion": _loss(self.head(heard.pooled), smooth)}
         one = heard.tokens[torch.arange(len(target)), torch.randint(heard.tokens.shape[1], (len(target),))]  # [B, D]
         terms["tokens"] = (_loss(self.of_tokens(heard.tokens.mean(1)), smooth) + 0.5 * _loss(self.of_tokens(one), smooth)) / 1.5
-        loss = terms["emotion"] + self.strength.tokens * terms["tokens"]
+        loss = self.loss.emotion * terms["emotion"] + self.loss.tokens * terms["tokens"]
         return {"loss": loss} | {name: term.detach() for name, term in terms.items()}
 
 
@@ -111,18 +97,18 @@ def _mixed(heard: VoiceOutput, target: Tensor, mixing: float) -> tuple[VoiceOutp
 
 
 class VoiceClips:
-    """Training clips of the corpora, drawn so that emotions are equally frequent in each; `weights` by data set."""
+    """Training clips of a phase's sources, drawn so that emotions are equally frequent in each."""
 
     def __init__(
-        self, corpora: Sequence[Corpus], strength: Strength, seed: int, clips: Mapping[str, Sequence[int]] | None = None,
-        weights: Mapping[str, float] | None = None,
+        self, phase: VoicePhaseSettings, corpora: Mapping[str, Corpus], seed: int,
+        clips: Mapping[str, Sequence[int]] | None = None,
     ):  # fmt: skip
-        """`clips`: which ones, by data set; without, those of the training speakers."""
-        self.corpora, self.strength, parts = {c.voices.dataset: c for c in corpora}, strength, []
-        self.clips = {name: list((clips or {}).get(name, c.voices.of_split("train"))) for name, c in self.corpora.items()}
-        for name, corpus in self.corpora.items():
-            classes = [VOICE_EMOTIONS[corpus.voices.emotion[i]] for i in self.clips[name]]
-            parts.append(Part(name, len(classes), (weights or {}).get(name, 1.0), classes))
+        """clips: which ones, by data set; without, those that the corpora learn from."""
+        self.augment, self.corpora, parts = phase.augment, {source.data: corpora[source.data] for source in phase.sources}, []
+        self.clips = {name: list((clips or {}).get(name, corpus.train)) for name, corpus in self.corpora.items()}
+        for source in phase.sources:
+            classes = [VOICE_EMOTIONS[self.corpora[source.data].voices.emotion[i]] for i in self.clips[source.data]]
+            parts.append(Part(source.data, len(classes), source.weight, classes))
         self.mixture = Mixture(parts, seed)
 
     def prior(self) -> Tensor:
@@ -137,21 +123,21 @@ class VoiceClips:
         corpus, clip, rng = self.corpora[draw.part], self.clips[draw.part][draw.item], draw.rng()
         copies = [states for states in corpus.copies if clip in states]
         heard = copies[rng.integers(len(copies))][clip]
-        return _varied(heard, rng, self.strength), int(corpus.voices.emotion[clip])
+        return _varied(heard, rng, self.augment), int(corpus.voices.emotion[clip])
 
 
-def _varied(heard: Heard, rng: np.random.Generator, strength: Strength) -> Heard:
+def _varied(heard: Heard, rng: np.random.Generator, augment: VoiceAugment) -> Heard:
     """A stretch of the clip with some spans cut out, and at times without prosody."""
     states = heard.states
     length = states.shape[1]
-    keep = max(1, round(length * rng.uniform(strength.shortest, 1)))
+    keep = max(1, round(length * rng.uniform(augment.shortest, 1)))
     start = int(rng.integers(length - keep + 1))
     left = np.ones(keep, bool)
-    while keep > 4 and 1 - left.mean() < strength.masked * rng.random():
+    while keep > 4 and 1 - left.mean() < augment.masked * rng.random():
         at, size = int(rng.integers(keep)), int(rng.integers(1, max(2, keep // 6)))
         left[at : at + size] = False
     left[rng.integers(keep)] = True
-    prosody = torch.full_like(heard.prosody, torch.nan) if rng.random() < strength.no_prosody else heard.prosody
+    prosody = torch.full_like(heard.prosody, torch.nan) if rng.random() < augment.no_prosody else heard.prosody
     return Heard(states[:, start : start + keep][:, torch.from_numpy(left)], prosody)
 
 
@@ -174,29 +160,53 @@ def batch_of(heard: Sequence[Heard]) -> dict[str, Tensor]:
 # training and judging
 
 
-def new_training(encoder: WhisperEncoder, tokens: int, strength: Strength, seed: int) -> VoiceTraining:
+def new_training(encoder: WhisperEncoder, tokens: int, phase: VoicePhaseSettings, seed: int) -> VoiceTraining:
     """New weights everywhere but in the encoder."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return VoiceTraining(VoiceEncoder(encoder, tokens), strength)
+        return VoiceTraining(VoiceEncoder(encoder, tokens), phase)
+
+
+def train_voice(
+    model: VoiceTraining, phases: Sequence[VoicePhaseSettings], corpora: Mapping[str, Corpus], seed: int, places: Sequence[Path],
+    clips: Mapping[str, Sequence[int]] | None = None, valid: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress | None = None,
+) -> bool:  # fmt: skip
+    """All phases, each in its place (phases.places_of); their parts and figures are saved when they are done.
+
+    corpora: by the names under `data`. clips, valid: what is learned from and what chooses, by data set, in place of the splits.
+    Returns whether all are finished.
+    """
+
+    def one(phase: VoicePhaseSettings, place: Path) -> bool:
+        start = copied(model) if phase.kept else {}
+        chosen_by = {name: (valid or {}).get(name, corpora[name].voices.of_split("valid")) for name in phase.validation}
+        if empty := [name for name, some in chosen_by.items() if not some]:
+            raise ConfigError(f"phase '{phase.name}': no clip is in valid of {empty[0]}, which is to choose among the weights")
+        drawn = VoiceClips(phase, corpora, phase.plan(seed).seed, clips)
+        fitted = train(model, phase, drawn, corpora, chosen_by, seed, place, progress)
+        if fitted.finished:
+            keep(model, start, phase.kept)
+            calibrate(model, corpora, chosen_by)
+            save_parts(model, PARTS, place, info={"valid": fitted.best})
+        return fitted.finished
+
+    return train_phases(model, phases, places, one)
 
 
 def train(
-    model: VoiceTraining, clips: VoiceClips, valid: Mapping[str, Sequence[int]], phase: Phase, folder: Path,
-    progress: Progress | None = None,
+    model: VoiceTraining, phase: VoicePhaseSettings, clips: VoiceClips, corpora: Mapping[str, Corpus],
+    valid: Mapping[str, Sequence[int]], seed: int, folder: Path, progress: Progress | None = None,
 ) -> Fitted:  # fmt: skip
-    """Train; `valid` (clips by data set) chooses among the weights, by its loss: the recall of two or three speakers goes up and
-    down by chance. Sets the head's prior and temperature."""
+    """One phase; `valid` (clips by data set) chooses among the weights, by its loss: the recall of two or three speakers goes up
+    and down by chance. Sets the head's prior."""
+    model.set_phase(phase)
     model.head.set_prior(clips.prior())
     model.voice.set_moments(*moments(clips))
     groups = [{"name": "voice", "params": [p for p in model.parameters() if p.requires_grad], "lr": phase.lr}]
-
-    fitted = fit(
-        model, clips, collate, phase.schedule, folder, groups, lambda: scores(model, clips.corpora, valid), "loss", progress
+    return fit(
+        model, clips, collate, phase.plan(seed), folder, groups, lambda: scores(model, corpora, valid), "loss", progress
     )
-    if fitted.finished:
-        calibrate(model, clips.corpora, valid)
-    return fitted
 
 
 def moments(clips: VoiceClips, every: int = 8) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,5 @@
-"""Faces as stage 0 reads them: one memory-mapped file per data set, with crops, meshes, signals and labels of every picture.
+"""Faces as the stage `face` reads them: one memory-mapped file per data set, with crops, meshes, signals and labels of every
+picture. Any data set of pictures that has a recipe will do.
 
 Letters: N pictures, S crop side (`CANVAS`), E emotions, A action units.
 
@@ -9,9 +10,10 @@ the caller chooses; nothing else in the package stores faces.
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,9 +26,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from emoreason.errors import ConfigError
-from emoreason.instructions.leaks import apply_rule, hash_media
-from emoreason.instructions.observe_all import data_store, files_of, find
-from emoreason.instructions.readers import Failure, read
+from emoreason.instructions.answers import label_of
+from emoreason.instructions.observe_all import data_store, find
 from emoreason.instructions.recipe import Recipe, load_recipe
 from emoreason.instructions.record import Record
 from emoreason.labels.action_units import ACTION_UNITS, AUS
@@ -35,14 +36,15 @@ from emoreason.media import Clip
 from emoreason.model.segment_input import WHOLE_PICTURE
 from emoreason.perception.observation import Person
 from emoreason.perception.regions import aligned_crop, crop_matrix
+from emoreason.training.data_sets import load_set, sha256_of
+from emoreason.training.settings.face import FaceDataSettings
 
 SIDE, MARGIN = 48, 0.1  # of the crop the encoder sees: FaceConfig.image_size and FaceConfig.margin
 CANVAS = 72  # pixels: the same crop with 12 more on every side
 OUTSIDE = 128  # grey beyond the picture, as in perception.regions.aligned_crop
-FOLDS = 5
-HELD_APART = 4  # this fold of subjects is never trained on by the shipped weights
+FOLDS = 5  # of subjects, by the hash of their names
 _CHUNK = 512  # pictures per part file
-_SPLITS = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test")
 
 Progress = Callable[[str, int, int], None]  # data set, pictures done, pictures in all
 
@@ -57,12 +59,16 @@ class Faces:
     majority int8 [N]: place in EMOTIONS, -1 without one;
     aus [N, A] coded by people: 0 or 1, NaN where not coded; measured [N, A] intensities of the package's own series, NaN without;
     split int8 [N]: place in train, valid, test; fold int8 [N] of the subject.
+
+    dataset: name under `data` in the settings; sequence, frame_rate: as there.
     """
 
     dataset: str
     ids: tuple[str, ...]
     groups: tuple[str, ...]
     arrays: dict[str, Tensor]
+    sequence: str | None = None
+    frame_rate: float | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,20 +80,26 @@ class Faces:
         """The pictures for which `mask` [N] is True."""
         keep = mask.nonzero().flatten()
         ids, groups = ([values[i] for i in keep.tolist()] for values in (self.ids, self.groups))
-        return Faces(self.dataset, tuple(ids), tuple(groups), {name: values[keep] for name, values in self.arrays.items()})
+        arrays = {name: values[keep] for name, values in self.arrays.items()}
+        return replace(self, ids=tuple(ids), groups=tuple(groups), arrays=arrays)
 
-    def split(self, name: str) -> "Faces":
-        return self.where(self["split"] == _SPLITS.index(name))
+    def split(self, *names: str) -> "Faces":
+        return self.where(torch.isin(self["split"], torch.tensor([SPLITS.index(name) for name in names])))
+
+    @property
+    def sequences(self) -> list[str]:
+        """[N] which film each picture is a frame of; one that the pattern does not fit is a film of its own."""
+        found = [re.search(self.sequence, name) if self.sequence else None for name in self.ids]
+        return [match.group(1) if match else name for match, name in zip(found, self.ids, strict=True)]
 
 
-def load_faces(folder: Path, dataset: str) -> Faces:
-    """Raises ConfigError when `build_faces` has not been here."""
-    path = folder / f"{dataset}.safetensors"
-    if not path.is_file():
-        raise ConfigError(f"{path}: no prepared faces of '{dataset}'; build them first")
-    with safe_open(path, framework="pt") as file:
-        names = json.loads(file.metadata()["names"])
-    return Faces(dataset, tuple(names["ids"]), tuple(names["groups"]), load_file(path))
+def together(some: Sequence[Faces]) -> Faces:
+    """Pictures of several data sets as one."""
+    if len(some) == 1:
+        return some[0]
+    arrays = {name: torch.cat([faces[name] for faces in some]) for name in some[0].arrays}
+    ids, groups = (tuple(name for faces in some for name in getattr(faces, kind)) for kind in ("ids", "groups"))
+    return Faces("+".join(faces.dataset for faces in some), ids, groups, arrays)
 
 
 def fold_of(group: str, folds: int = FOLDS) -> int:
@@ -99,30 +111,49 @@ def fold_of(group: str, folds: int = FOLDS) -> int:
 
 
 def build_faces(
-    dataset: str, root: Path, store: Path, folder: Path, workers: int = 2, progress: Progress | None = None
+    name: str, asked: FaceDataSettings, root: Path, store: Path, folder: Path, workers: int = 2, progress: Progress | None = None
 ) -> Faces:
-    """Prepare the faces of a data set that was observed into `store`. Goes on where it was interrupted.
+    """The faces of a data set that was observed into `store`: prepared in `folder`, unless they are there for the same records.
 
-    Pictures that were not observed, or could not be, are left out. Raises ConfigError when none is left.
+    Goes on where it was interrupted. Pictures that were not observed, or on which no face was found, are left out. Raises
+    ConfigError for a set that does not pass validation, that has no pictures, or of which no picture is left.
     """
-    path = folder / f"{dataset}.safetensors"
-    if path.is_file():
-        return load_faces(folder, dataset)
-    recipe = load_recipe(dataset)
-    records = [record for record in read(recipe, root) if not isinstance(record, Failure)]
-    records, _ = apply_rule(records, hash_media(records, root) if recipe.leaks else {}, recipe.leaks)
-    parts = folder / f"{dataset}.parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
-    jobs = [(parts / f"{i:05d}.safetensors", recipe, chunk, root, store) for i, chunk in enumerate(chunks)]
-    for done, _ in enumerate(_each(jobs, workers), 1):
-        if progress is not None:
-            progress(dataset, min(done * _CHUNK, len(records)), len(records))
-    _join([job[0] for job in jobs], path)
-    for job in jobs:
-        job[0].unlink()
-    parts.rmdir()
-    return load_faces(folder, dataset)
+    recipe = load_recipe(asked.recipe)
+    records = [record for record in load_set(recipe, root, None) if picture_of(record)]
+    if not records:
+        raise ConfigError(f"data.{name}: recipe '{asked.recipe}' has no pictures, which is what the stage learns from")
+    path, source = folder / f"{name}.safetensors", sha256_of(asked.votes, recipe, *records)
+    if not _made_of(path, source):
+        parts = folder / f"{name}-{source[:16]}.parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
+        jobs = [(parts / f"{i:05d}.safetensors", recipe, asked.votes, chunk, root, store) for i, chunk in enumerate(chunks)]
+        for done, _ in enumerate(_each(jobs, workers), 1):
+            if progress is not None:
+                progress(name, min(done * _CHUNK, len(records)), len(records))
+        _join([job[0] for job in jobs], path, source, asked.recipe)
+        for job in jobs:
+            job[0].unlink()
+        parts.rmdir()
+    with safe_open(path, framework="pt") as file:
+        names = json.loads(file.metadata()["names"])
+    return Faces(name, tuple(names["ids"]), tuple(names["groups"]), load_file(path), asked.sequence, asked.frame_rate)
+
+
+def picture_of(record: Record) -> str | None:
+    """The file of a record that is one picture."""
+    media = record.media
+    if media is None or media.video:
+        return None
+    return media.image or (media.frames[0] if len(media.frames) == 1 else None)
+
+
+def _made_of(path: Path, source: str) -> bool:
+    """Whether the file is there and was made of just these records."""
+    if not path.is_file():
+        return False
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["names"]).get("source") == source
 
 
 def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
@@ -136,20 +167,20 @@ def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
 
 
 def _write_part(job: tuple) -> None:
-    path, recipe, records, root, store = job
+    path, recipe, votes, records, root, store = job
     if path.is_file():
         return
     kept, rows = data_store(store), []
     for record in records:
         observation = find(record, root, kept, words=False)
         if observation is not None and observation.people:
-            rows.append(_row(record, recipe, observation.people[0], files_of(record, root)[0]))
+            rows.append(_row(record, recipe, votes, observation.people[0], root / picture_of(record)))
     names = [row.pop("names") for row in rows]
     arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in (rows[0] if rows else ())}
-    _save(arrays, [name for name, _ in names], [group for _, group in names], path)
+    _save(arrays, {"ids": [name for name, _ in names], "groups": [group for _, group in names]}, path)
 
 
-def _join(parts: Sequence[Path], path: Path) -> None:
+def _join(parts: Sequence[Path], path: Path, source: str, recipe: str) -> None:
     ids, groups, loaded = [], [], []
     for part in parts:
         with safe_open(part, framework="pt") as file:
@@ -159,18 +190,19 @@ def _join(parts: Sequence[Path], path: Path) -> None:
         ids += names["ids"]
         groups += names["groups"]
     if not ids:
-        raise ConfigError(f"{path.stem}: none of its pictures was observed; run `emoreason data observe {path.stem}` first")
-    _save({name: torch.cat([arrays[name] for arrays in loaded]) for name in loaded[0]}, ids, groups, path)
+        raise ConfigError(f"data.{path.stem}: no face was observed on its pictures; run `emoreason data observe {recipe}` first")
+    arrays = {name: torch.cat([arrays[name] for arrays in loaded]) for name in loaded[0]}
+    _save(arrays, {"ids": ids, "groups": groups, "source": source}, path)
 
 
-def _save(arrays: dict[str, Tensor], ids: list[str], groups: list[str], path: Path) -> None:
+def _save(arrays: dict[str, Tensor], names: dict, path: Path) -> None:
     partial = path.with_suffix(".part")
-    save_file(arrays, partial, metadata={"names": json.dumps({"ids": ids, "groups": groups})})
+    save_file(arrays, partial, metadata={"names": json.dumps(names)})
     os.replace(partial, path)
 
 
-def _row(record: Record, recipe: Recipe, person: Person, path: Path) -> dict:
-    emotion, known, majority = _emotion(record, recipe)
+def _row(record: Record, recipe: Recipe, votes: bool, person: Person, path: Path) -> dict:
+    emotion, known, majority = _emotion(record, recipe, votes)
     crop, landmarks, mesh = _face(person, path)
     pair = person.action_units.intensity[0]  # [A, 2]
     measured = np.where(np.isnan(pair).all(1), np.nan, np.fmax(pair[:, 0], pair[:, 1])) if mesh else np.full(len(AUS), np.nan)
@@ -188,7 +220,7 @@ def _row(record: Record, recipe: Recipe, person: Person, path: Path) -> dict:
         "majority": np.int8(majority),
         "aus": _units(record),
         "measured": measured.astype(np.float32),
-        "split": np.int8(_SPLITS.index(record.split)),
+        "split": np.int8(SPLITS.index(record.split)),
         "fold": np.int8(fold_of(record.group)),
     }
 
@@ -216,16 +248,19 @@ def _luma(image: np.ndarray) -> np.ndarray:
     return (image @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
 
 
-def _emotion(record: Record, recipe: Recipe) -> tuple[np.ndarray, float, int]:
+def _emotion(record: Record, recipe: Recipe, votes: bool) -> tuple[np.ndarray, float, int]:
     """Shares over EMOTIONS (NaN without any), the share that went to emotions at all, and the majority's place or -1."""
-    label = record.label(recipe.scheme.name)
+    label = record.label(recipe.scheme.name) if recipe.scheme else None
     shares = np.zeros(len(EMOTIONS), np.float32)
-    for name, share in (label.shares or {label.value: 1.0}).items():
-        emotion = recipe.scheme.crosswalk.get(name)
-        if emotion is not None:
-            shares[EMOTIONS.index(emotion)] += share
+    if label is not None:
+        one = label.value if votes else label_of(record, recipe.scheme.name)
+        told = (label.shares if votes or one is None else None) or {one: 1.0}
+        for name, share in told.items():
+            emotion = recipe.scheme.crosswalk.get(name)
+            if emotion is not None:
+                shares[EMOTIONS.index(emotion)] += share
     known = float(shares.sum())
-    chosen = recipe.scheme.crosswalk.get(label.value) if label.value else None
+    chosen = recipe.scheme.crosswalk.get(label.value) if label is not None and label.value else None
     return (shares / known if known > 0 else shares * np.nan), known, EMOTIONS.index(chosen) if chosen else -1
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.face_batches import stills
-from emoreason.training.face_data import Faces
-from emoreason.training.face_model import FaceTraining
+from emoreason.training.face.batches import stills
+from emoreason.training.face.data import Faces
+from emoreason.training.face.model import FaceTraining
 
 CODED = tuple(f"AU{n:02d}" for n in (1, 2, 4, 5, 6, 7, 9, 12, 14, 15, 17, 20, 23, 24, 25, 27))  # often enough in CK+
 _AT_ONCE = 256

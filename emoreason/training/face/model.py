@@ -6,8 +6,6 @@ The language model will see nothing of a face but the tokens, so each of them ha
 itself. The auxiliary heads are dropped after this stage.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +13,8 @@ from emoreason.labels.action_units import ACTION_UNITS, AUS, BLENDSHAPES, RELIAB
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder, SecondsEncoding
 from emoreason.model.heads import Head
+from emoreason.training.settings.face import FaceLoss
 
-# How much a measured intensity counts beside people's coding, by the reliability of its measurement.
-_TRUST = {"high": 1.0, "medium": 0.5, "low": 0.25}
 _REGIONS_OF = {
     "brow": ("left_brow", "right_brow"),
     "eye": ("left_eye", "right_eye"),
@@ -29,23 +26,12 @@ _REGIONS_OF = {
 }
 
 
-@dataclass(frozen=True)
-class FaceWeights:
-    """Of the terms of the loss. Emotion on the frames is 1."""
-
-    coded: float = 1.0  # units that people coded
-    measured: float = 0.3  # units as the package measures them, where nobody coded any
-    tokens: float = 0.3  # emotion, from region and from dynamics tokens
-    units: float = 0.2  # units, from the tokens of their regions
-    series: float = 0.5  # blendshapes at every frame's time, from the dynamics tokens
-
-
 class FaceTraining(nn.Module):
-    """`forward` takes a batch of `face_batches.Collate` and gives the loss and its terms."""
+    """`forward` takes a batch of `face.batches.Collate` and gives the loss and its terms."""
 
-    def __init__(self, face: FaceRegionEncoder, emotion: Head, units: Head, weights: FaceWeights = FaceWeights()):
+    def __init__(self, face: FaceRegionEncoder, emotion: Head, units: Head, loss: FaceLoss):
         super().__init__()
-        self.face, self.weights = face, weights  # face and heads are called as in the whole model, for training.parts
+        self.face, self.loss = face, loss  # face and heads are called as in the whole model, for training.parts
         self.heads = nn.ModuleDict({"emotion": emotion, "action_units": units})
         dim, self.regions = face.dim, len(REGION_NAMES)
         self.of_regions, self.of_dynamics = nn.Linear(dim, len(EMOTIONS)), nn.Linear(dim, len(EMOTIONS))
@@ -53,7 +39,6 @@ class FaceTraining(nn.Module):
         self.seconds = SecondsEncoding(dim)
         told = len(face.summary) - self.regions + 1  # dynamics tokens and the time
         self.of_series = nn.Sequential(nn.Linear(told * dim, 2 * dim), nn.SiLU(), nn.Linear(2 * dim, len(BLENDSHAPES)))
-        self.register_buffer("trust", torch.tensor([_TRUST[RELIABILITY[au]] for au in AUS]), persistent=False)
         own = [[region in _REGIONS_OF[ACTION_UNITS[au].region] for au in AUS] for region in REGION_NAMES]
         self.register_buffer("own", torch.tensor(own), persistent=False)  # [R, A] which region tells of which unit
 
@@ -64,6 +49,12 @@ class FaceTraining(nn.Module):
     @property
     def units(self) -> Head:
         return self.heads["action_units"]
+
+    @property
+    def trust(self) -> Tensor:
+        """[A] how much each unit's measurement counts."""
+        trust = self.loss.trust.model_dump()
+        return torch.tensor([trust[RELIABILITY[au]] for au in AUS], device=self.own.device)
 
     def forward(self, face: FaceBatch, emotion: Tensor, aus: Tensor, measured: Tensor, series: Tensor) -> dict[str, Tensor]:
         """face [C, 1, T]; emotion [C, T, E], aus and measured [C, T, A], series [C, T, 52], NaN where nothing is known."""
@@ -76,7 +67,7 @@ class FaceTraining(nn.Module):
         terms["tokens"] = self._tokens(seen, emotion)
         terms["units"] = self._regions(seen, aus, measured)
         terms["series"] = self._series(seen, face, series)
-        weights = vars(self.weights) | {"emotion": 1.0}
+        weights = self.loss.terms()
         return {"loss": sum(weights[name] * term for name, term in terms.items())} | {k: v.detach() for k, v in terms.items()}
 
     def _measured(self, aus: Tensor, measured: Tensor) -> Tensor:

@@ -2,18 +2,16 @@
 
 Letters: F frames of the batch, C clips they belong to, S canvas side, H crop side, A action units.
 
-Sizes of the changes are standard deviations or bounds of this project's own choosing; crop tightness is among them because it
-alone moved the transfer to another set of faces by ten points of accuracy.
+How much changes, and what each number means: settings.face.FaceAugment.
 """
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from emoreason.labels.action_units import AUS, BLENDSHAPES
-from emoreason.training.face_mirror import MIRROR
+from emoreason.training.face.mirror import MIRROR
+from emoreason.training.settings.face import FaceAugment
 
 OUTSIDE = 128 / 255  # grey beyond the picture, as the crops have it
 _SWAPPED_SHAPES = [
@@ -24,36 +22,20 @@ _SWAPPED_AUS = [AUS.index(_OTHER.get(au, au)) for au in AUS]
 _POSE_SIGNS, _GAZE_SIGNS = (1.0, -1.0, -1.0), (-1.0, 1.0)  # pitch stays, yaw and roll turn over; gaze is yaw, pitch
 
 
-@dataclass(frozen=True)
-class Strength:
-    """How much changes. Shares (`no_mesh`, `no_signals`, `erase`, `soften`, `light`) are probabilities."""
-
-    turn_deg: float = 6.0
-    scale: float = 0.12  # of the logarithm: how tight the crop is
-    stretch: float = 0.05  # width against height
-    shift: float = 0.04  # crop sides
-    gamma: float = 0.2  # of its logarithm
-    light: float = 0.2
-    soften: float = 0.15
-    noise: float = 0.02
-    erase: float = 0.25
-    points: float = 0.004  # crop sides
-    no_mesh: float = 0.1
-    no_signals: float = 0.15
-
-
-def augment(frames: dict[str, Tensor], clips: Tensor, rng: torch.Generator, side: int, strength: Strength) -> dict[str, Tensor]:
+def augment(
+    frames: dict[str, Tensor], clips: Tensor, rng: torch.Generator, side: int, strength: FaceAugment
+) -> dict[str, Tensor]:
     """Changed copies of the frames; those of one clip change alike, but for a little.
 
     frames: crops uint8 [F, S, S], landmarks [F, 478, 3], blendshapes [F, 52], pose [F, 3], gaze [F, 2], mesh bool [F], aus and
     measured [F, A]; everything else is handed on. clips [F]: number of the clip of each frame. crops come back as float 0..1
     [F, H, H]; `series` [F, 52] are the blendshapes before any were left out, NaN where none were measured.
     """
-    out = mirrored(frames, _per_clip(torch.rand, clips, rng) < 0.5)
+    out = mirrored(frames, _per_clip(torch.rand, clips, rng) < strength.mirror)
     gone = (torch.rand(len(clips), generator=rng) < strength.no_mesh) | ~out["mesh"]  # [F]
     matrix = _placements(clips, gone, rng, strength)
     out["crops"] = _soften(_light(placed(out["crops"], matrix, side), clips, rng, strength), clips, rng, strength)
-    out["crops"] = _erase(out["crops"], clips, rng, strength.erase)
+    out["crops"] = _erase(out["crops"], clips, rng, strength)
     out["landmarks"] = moved(out["landmarks"].float(), matrix)
     out["landmarks"] = out["landmarks"] + strength.points * torch.randn(out["landmarks"].shape, generator=rng)
     out["series"] = torch.where(out["mesh"][:, None], out["blendshapes"].float(), torch.nan)
@@ -131,10 +113,10 @@ def _per_clip(draw, clips: Tensor, rng: torch.Generator, *shape: int) -> Tensor:
     return draw(int(clips.max()) + 1, *shape, generator=rng)[clips]
 
 
-def _placements(clips: Tensor, gone: Tensor, rng: torch.Generator, strength: Strength) -> Tensor:
+def _placements(clips: Tensor, gone: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """[F, 2, 3] similarity with a little stretch about the crop's centre. Where no mesh aligns the crop, it lies less exactly."""
-    draw = _per_clip(torch.randn, clips, rng, 5) + 0.2 * torch.randn(len(clips), 5, generator=rng)
-    draw = draw.clamp(-2.2, 2.2) * torch.where(gone, 1.6, 1.0)[:, None]
+    draw = _per_clip(torch.randn, clips, rng, 5) + strength.jitter * torch.randn(len(clips), 5, generator=rng)
+    draw = draw.clamp(-2.2, 2.2) * torch.where(gone, strength.loose, 1.0)[:, None]
     turn = torch.deg2rad(draw[:, 0] * strength.turn_deg)
     scale = (draw[:, 1] * strength.scale).exp()
     stretch = (draw[:, 2] * strength.stretch).exp()
@@ -145,21 +127,21 @@ def _placements(clips: Tensor, gone: Tensor, rng: torch.Generator, strength: Str
     return torch.cat([linear, shift[:, :, None]], dim=2)
 
 
-def _light(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: Strength) -> Tensor:
+def _light(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """Gamma, contrast beyond what the sensor takes, and light from one side."""
     size = crops.shape[-1]
     gamma = (_per_clip(torch.randn, clips, rng, 1, 1) * strength.gamma).exp()
     crops = crops.clamp(0, 1) ** gamma
     on = (_per_clip(torch.rand, clips, rng, 1, 1) < strength.light).float()
-    slope = on * _per_clip(torch.randn, clips, rng, 1, 2) * 0.3  # [F, 1, 2] over the width and the height
+    slope = on * _per_clip(torch.randn, clips, rng, 1, 2) * strength.light_slope  # [F, 1, 2] over the width and the height
     ramp = torch.linspace(-0.5, 0.5, size)
     crops = crops * (1 + slope[..., :1] * ramp + slope[..., 1:] * ramp[:, None])
-    gain = (on * _per_clip(torch.randn, clips, rng, 1, 1) * 0.3).exp()
-    offset = on * _per_clip(torch.randn, clips, rng, 1, 1) * 0.1
+    gain = (on * _per_clip(torch.randn, clips, rng, 1, 1) * strength.light_gain).exp()
+    offset = on * _per_clip(torch.randn, clips, rng, 1, 1) * strength.light_offset
     return ((crops - 0.5) * gain + 0.5 + offset).clamp(0, 1)
 
 
-def _soften(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: Strength) -> Tensor:
+def _soften(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """Fewer pixels, as of a small or blurred face, and noise."""
     size = crops.shape[-1]
     chosen = _per_clip(torch.rand, clips, rng, 1, 1) < strength.soften
@@ -170,14 +152,14 @@ def _soften(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: Streng
     return crops + noise * torch.randn(crops.shape, generator=rng)
 
 
-def _erase(crops: Tensor, clips: Tensor, rng: torch.Generator, share: float) -> Tensor:
+def _erase(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """A rectangle of noise (a hand, hair, a microphone) in some clips: Zhong et al. (2017), Random Erasing."""
     size = crops.shape[-1]
     low, span = (_per_clip(torch.rand, clips, rng, 2) for _ in range(2))  # [F, 2]
     first = low * 0.9
-    last = first + 0.12 + 0.4 * span
+    last = first + strength.erase_from + strength.erase_span * span
     at = (torch.arange(size) + 0.5) / size
     inside = [(at >= first[:, i, None]) & (at < last[:, i, None]) for i in range(2)]  # [F, H] each
-    hit = inside[0][:, :, None] & inside[1][:, None] & (_per_clip(torch.rand, clips, rng, 1, 1) < share)
+    hit = inside[0][:, :, None] & inside[1][:, None] & (_per_clip(torch.rand, clips, rng, 1, 1) < strength.erase)
     level = _per_clip(torch.rand, clips, rng, 1, 1) + 0.1 * torch.randn(crops.shape, generator=rng)
     return torch.where(hit, level, crops)

@@ -1,44 +1,59 @@
-"""The figures of stage 0 for faces: FER+ test, cross-validation on CK+ by subject, and CK+ unseen.
+"""The figures of the stage `face` as it is shipped: FER+ test, cross-validation on CK+ by subject, and CK+ unseen.
 
 Nothing is chosen here; everything was chosen on FER+ valid and on fold 3 of CK+.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from emoreason.errors import TrainingError
+from emoreason.errors import ConfigError
 from emoreason.instructions.leaks import hash_media
 from emoreason.instructions.readers import Failure, read
 from emoreason.instructions.recipe import load_recipe
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.face_data import FOLDS, Faces
-from emoreason.training.face_model import FaceTraining
-from emoreason.training.face_scores import accuracy, decide, interval, mean_f1, predict, uar
-from emoreason.training.face_stage import JOINT, Phase, alone, joint, natural
+from emoreason.training.face.data import FOLDS, SPLITS, Faces
+from emoreason.training.face.model import FaceTraining
+from emoreason.training.face.scores import accuracy, decide, interval, mean_f1, predict, uar
+from emoreason.training.face.training import natural, train_face
 from emoreason.training.fit import Progress
-from emoreason.training.parts import INDEX
+from emoreason.training.phases import check_finished, places_of
+from emoreason.training.settings.face import FaceSettings
 
+CK_SETS = ("ckplus48", "ckplus_neutral_peak")
+TRAIN, TEST = SPLITS.index("train"), SPLITS.index("test")
 CK_EMOTIONS = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
 SHARED = tuple(emotion for emotion in CK_EMOTIONS if emotion != "contempt")
 
 
 def run_protocol(
-    name: str, config, faces: Mapping[str, Faces], folder: Path, phase: Phase = JOINT, progress: Progress | None = None
-) -> dict:
-    """`cv` or `leave:ckplus48`, both from the phase that never sees CK+, trained in `folder`/alone unless it is there already.
+    name: str, model: FaceTraining, asked: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
+    progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """`cv` or `leave:ckplus48`, both from the phases that never see CK+, which are those of the stage that trains in `folder`.
 
-    Raises ValueError for another name, TrainingError when a training was stopped.
+    Raises ValueError for another name, ConfigError where the first phase sees CK+, TrainingError when a training was stopped.
     """
-    start = alone(config, faces, folder / "alone", progress=progress)
-    _check_finished(folder / "alone")
+    blind, seeing = without(asked, CK_SETS)
+    places = places_of(asked.phases, folder)[: len(blind.phases)]
+    check_finished(train_face(model, blind, faces, seed, places, progress), places)
     if name == "leave:ckplus48":
-        return left_out(start, faces["ckplus48"])
+        return left_out(model, faces["ckplus48"])
     if name != "cv":
         raise ValueError(f"no protocol for faces is called '{name}': cv, leave:ckplus48")
-    return cross_validated(start, faces, folder / "cv", phase, progress)
+    return cross_validated(model, seeing, faces, seed, folder / "cv", progress)
+
+
+def without(asked: FaceSettings, names: Collection[str]) -> tuple[FaceSettings, FaceSettings]:
+    """(the leading phases that see none of these data sets, the phases after them)."""
+    sees = [any(name in names for name in phase.data_names()) for phase in asked.phases]
+    first = sees.index(True) if True in sees else len(sees)
+    if not 0 < first < len(sees):
+        raise ConfigError(f"the protocol needs a phase without {', '.join(names)} and one with some of them after it")
+    return tuple(asked.model_copy(update={"phases": some}) for some in (asked.phases[:first], asked.phases[first:]))
 
 
 def home(model: FaceTraining, faces: Faces, repeated: set[str] = frozenset()) -> dict:
@@ -82,28 +97,30 @@ def left_out(model: FaceTraining, peaks: Faces) -> dict:
 
 
 def cross_validated(
-    start: FaceTraining, faces: Mapping[str, Faces], folder: Path, phase: Phase = JOINT, progress: Progress | None = None
-) -> dict:
-    """Five joint trainings from the same start, each without one fold of subjects, which it then judges."""
+    start: FaceTraining, asked: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
+    progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """Five trainings from the same start, each without one fold of CK+'s subjects, which it then judges."""
     saved = {name: value.clone() for name, value in start.state_dict().items()}
     peaks, emotion, units = faces["ckplus48"], [], []
     order = torch.argsort(peaks["fold"], stable=True)
     for fold in range(FOLDS):
         start.load_state_dict(saved)
-        model = joint(start, faces, folder / f"without-{fold}", (fold,), phase, progress)
-        _check_finished(folder / f"without-{fold}")
-        logits, au = predict(model, peaks.where(peaks["fold"] == fold))
-        emotion.append(logits - model.emotion.log_prior)
+        places = places_of(asked.phases, folder / f"without-{fold}")
+        others = {**faces, **{name: refolded(faces[name], fold) for name in CK_SETS}}
+        check_finished(train_face(start, asked, others, seed, places, progress), places)
+        logits, au = predict(start, peaks.where(peaks["fold"] == fold))
+        emotion.append(logits - start.emotion.log_prior)
         units.append(au)
     start.load_state_dict(saved)
-    judged = Faces(peaks.dataset, *([names[i] for i in order] for names in (peaks.ids, peaks.groups)),
-                   {name: values[order] for name, values in peaks.arrays.items()})  # fmt: skip
-    return judged_peaks(torch.cat(emotion), torch.cat(units), judged)
+    ids, groups = (tuple(names[i] for i in order) for names in (peaks.ids, peaks.groups))
+    arrays = {name: values[order] for name, values in peaks.arrays.items()}
+    return judged_peaks(torch.cat(emotion), torch.cat(units), replace(peaks, ids=ids, groups=groups, arrays=arrays))
 
 
-def _check_finished(folder: Path) -> None:
-    if not (folder / INDEX).is_file():
-        raise TrainingError(f"{folder}: stopped; what was trained is saved: start again to go on")
+def refolded(faces: Faces, fold: int) -> Faces:
+    """The subjects of one fold in "test", all others in "train"."""
+    return replace(faces, arrays=faces.arrays | {"split": torch.where(faces["fold"] == fold, TEST, TRAIN).to(torch.int8)})
 
 
 def judged_peaks(evidence: Tensor, units: Tensor, peaks: Faces) -> dict:

@@ -15,7 +15,7 @@ from emoreason.instructions.mixture import Draw, Mixture, Part
 from emoreason.model.heads import Head
 from emoreason.model.words import WordsAdapter, WordsBatch, read_words, words_batch
 from emoreason.training.fit import Evaluate, Fitted, Progress, fit
-from emoreason.training.run import WordsTuning
+from emoreason.training.settings.words import WordsTuning
 
 Utterance = tuple[tuple[str, ...], int]  # lines as `SegmentInput.words`, emotion
 

@@ -12,7 +12,7 @@ from emoreason.model.export import merged
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.scoring.metrics.classification import classification_scores
 from emoreason.scoring.metrics.score import Protocol
-from emoreason.training.words_stage import LABELS, Progress, Reading, read_all, utterances_of
+from emoreason.training.words.utterances import LABELS, Progress, Reading, read_all, utterances_of
 
 
 @torch.no_grad()

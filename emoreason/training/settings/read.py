@@ -1,0 +1,126 @@
+"""A stage's entry in a run file -> its settings.
+
+The entry is laid over a stage file (configs/stages/*.yaml): the one that it names with `stage`, else the shipped one of its own
+name. A stage file may name another one in the same way. An entry with a `kind` stands for itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from emoreason.config import names, resolve, shipped_file
+from emoreason.errors import ConfigError
+from emoreason.model.config_file import nearest, read_mapping
+from emoreason.training.settings.base import StageSettings, overlaid
+from emoreason.training.settings.face import FaceSettings
+from emoreason.training.settings.sft import SftSettings
+from emoreason.training.settings.voice import VoiceSettings
+from emoreason.training.settings.words import WordsSettings
+
+KINDS: Mapping[str, type[StageSettings]] = MappingProxyType(
+    {"face": FaceSettings, "voice": VoiceSettings, "words": WordsSettings, "sft": SftSettings}
+)
+
+
+def read_stage(name: str, entry: Mapping[str, Any], where: str) -> StageSettings:
+    """Settings of the stage `name`. where: the file and key that an error shall name.
+
+    Raises ConfigError naming the file, the key and the nearest key that there is.
+    """
+    below, file = ({}, None) if "kind" in entry and "stage" not in entry else _stage_file(name, entry, where)
+    kind = below.get("kind", entry.get("kind"))
+    if kind not in KINDS or entry.get("kind", kind) != kind:
+        raise ConfigError(f"{where}: kind is '{entry.get('kind', kind)}'{_known_kinds(kind, file)}")
+    try:
+        values = overlaid(below, KINDS[kind].current(entry))
+        return KINDS[kind].model_validate(values)
+    except ValidationError as error:
+        place, said = explain(error, KINDS[kind])
+        raise ConfigError(f"{_origin(place, entry, where, file)}: {said}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def load_stage_file(name: str) -> StageSettings:
+    """The settings of a stage file that is complete by itself."""
+    return read_stage(name, {"stage": name}, f"stage {name}")
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> tuple[list[str], str]:
+    """(its place, the first problem in one line); a key nobody knows comes with its nearest neighbour."""
+    first = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")[0]  # a typo also makes its key "missing"
+    place = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return place, f"no key '{'.'.join(place)}'{nearest(place[-1], _keys_at(model, place[:-1]))}"
+    said = first["msg"].removeprefix("Value error, ")
+    return place, f"'{'.'.join(place)}': {said}" if place else said
+
+
+def _stage_file(name: str, entry: Mapping[str, Any], where: str, seen: Sequence[Path] = ()) -> tuple[dict[str, Any], Path]:
+    """(values, path) of the stage file below an entry, those of the file below that one included."""
+    if entry.get("stage") is not None:
+        path = resolve("stages", str(entry["stage"]))
+    elif name in names("stages"):  # the shipped one: what lies here by that name may be anything
+        path = shipped_file("stages", name)
+    else:
+        raise ConfigError(f"{where}: say with `stage` which stage file it goes by ({', '.join(names('stages'))}), or its `kind`")
+    if path in seen:
+        raise ConfigError(f"{path}: the stage file goes by itself")
+    values = read_mapping(path)
+    kind = "sft" if "train" in values else None  # files of version 0.1 have no kind
+    if "stage" in values:
+        below, _ = _stage_file(path.stem, values, str(path), (*seen, path))
+        values = overlaid(below, values)
+    if values.get("kind", kind) is None:
+        raise ConfigError(f"{path}: kind is missing; known: {', '.join(KINDS)}")
+    return {"kind": kind} | values, path
+
+
+def _known_kinds(kind: Any, file: Path | None) -> str:
+    return nearest(str(kind), KINDS) if kind not in KINDS else f", that of {file} is '{kind}'"
+
+
+def _origin(place: Sequence[str], entry: Mapping[str, Any], where: str, file: Path | None) -> str:
+    """The file that says what is wrong: the stage file where its place does not occur in the entry."""
+    at: Any = entry
+    for key in place:
+        at = at.get(key) if isinstance(at, Mapping) else None
+    return where if file is None or at is not None or not place or place[0] in entry else f"{where} (by {file})"
+
+
+def _keys_at(model: type[BaseModel], place: Sequence[str]) -> list[str]:
+    """Keys of the model that stands at a place in another one."""
+    at: Any = model
+    for key in place:
+        fields = at.model_fields if isinstance(at, type) and issubclass(at, BaseModel) else None
+        at = _inner(fields[key].annotation) if fields is not None and key in fields else at
+    return list(at.model_fields)
+
+
+def _inner(annotation: Any) -> Any:
+    """The model inside an annotation such as `dict[str, X]` or `list[X] | None`; the annotation itself where there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = [_inner(inner) for inner in get_args(annotation)]
+    return next((one for one in found if isinstance(one, type) and issubclass(one, BaseModel)), annotation)
+
+
+def set_value(values: dict[str, Any], setting: str) -> None:
+    """Put `dotted.key=value` into the values of a run file. What a stage does not say itself its stage file may, so below
+    `stages.NAME` keys need not be there yet."""
+    key, equals, text = setting.partition("=")
+    *path, last = key.split(".")
+    if not equals or not last:
+        raise ConfigError(f"--set takes key=value with dots between nested keys, not '{setting}'")
+    at = values
+    for depth, name in enumerate(path):
+        if not isinstance(at.get(name), dict):
+            if depth < 2 or path[0] != "stages" or at.get(name) is not None:
+                raise ConfigError(f"--set {key}: there is no '{name}' here{nearest(name, map(str, at))}")
+            at[name] = {}
+        at = at[name]
+    at[last] = yaml.safe_load(text)
