@@ -39,6 +39,10 @@ class StageSettings(Strict):
         """`values` of a run, keys of version 0.1 written as they are now."""
         return dict(values)
 
+    @classmethod
+    def check_effect(cls, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Raises ConfigError for a key of a run's entry that takes no effect in `values`, into which it was laid."""
+
 
 class Scheduled(Strict):
     """Something with a `schedule`: fields of training.fit.Schedule."""
@@ -100,9 +104,6 @@ class PhasedSettings(StageSettings):
         if not isinstance(phases, list) or not phases or not all(isinstance(phase, Mapping) for phase in phases):
             return values
         shared = {key: value for key, value in values.items() if key in cls.shared_keys()}
-        if idle := [path for path in _leaves(shared) if all(_says(phase, path) for phase in phases)]:
-            place = ".".join(idle[0])
-            raise ValueError(f"{place} takes no effect: each phase says its own; write phases.{phases[0].get('name')}.{place}")
         rest = {key: value for key, value in values.items() if key not in shared}
         return rest | {"phases": [overlaid(shared, phase) for phase in phases]}
 
@@ -115,6 +116,17 @@ class PhasedSettings(StageSettings):
                 if name not in self.data:
                     raise ValueError(f"phase '{phase.name}' names the data set '{name}'{nearest(name, self.data)}")
         return self
+
+    @classmethod
+    def check_effect(cls, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Keys that the entry of a run lays beside phases which all say otherwise would be passed over in silence."""
+        shared = {key: value for key, value in entry.items() if key in cls.shared_keys()}
+        phases = values.get("phases")
+        for path in _leaves(shared) if isinstance(phases, list) and phases else ():
+            if all(_says(phase, path) for phase in phases):
+                place = ".".join(path)
+                name = phases[0].get("name") if isinstance(phases[0], Mapping) else 0
+                raise ConfigError(f"{place} takes no effect: each phase says its own; write phases.{name}.{place}")
 
     @classmethod
     def shared_keys(cls) -> list[str]:

@@ -36,11 +36,14 @@ def read_stage(name: str, entry: Mapping[str, Any], where: str) -> StageSettings
     if kind not in KINDS or entry.get("kind", kind) != kind:
         raise ConfigError(f"{where}: kind is '{entry.get('kind', kind)}'{_known_kinds(kind, file)}")
     try:
-        values = overlaid(below, KINDS[kind].current(entry))
+        entry = KINDS[kind].current(entry)
+        values = overlaid(below, entry)
+        KINDS[kind].check_effect(entry, values)
         return KINDS[kind].model_validate(values)
     except ValidationError as error:
         place, said = explain(error, KINDS[kind])
-        raise ConfigError(f"{_origin(place, entry, where, file)}: {said}") from error
+        theirs = _stands(below, place) and not _stands(entry, place)
+        raise ConfigError(f"{f'{file}, for {where}' if theirs else where}: {said}") from error
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -84,12 +87,18 @@ def _known_kinds(kind: Any, file: Path | None) -> str:
     return nearest(str(kind), KINDS) if kind not in KINDS else f", that of {file} is '{kind}'"
 
 
-def _origin(place: Sequence[str], entry: Mapping[str, Any], where: str, file: Path | None) -> str:
-    """The file that says what is wrong: the stage file where its place does not occur in the entry."""
-    at: Any = entry
+def _stands(values: Any, place: Sequence[str]) -> bool:
+    """Whether a place of the settings occurs in the values of a file; what all phases share stands beside them there."""
+    if list(place[:1]) == ["phases"] and _stands(values, place[2:]):
+        return True
     for key in place:
-        at = at.get(key) if isinstance(at, Mapping) else None
-    return where if file is None or at is not None or not place or place[0] in entry else f"{where} (by {file})"
+        if isinstance(values, Mapping) and key in values:
+            values = values[key]
+        elif isinstance(values, list) and key.isdigit() and int(key) < len(values):
+            values = values[int(key)]
+        else:
+            return False
+    return bool(place)
 
 
 def _keys_at(model: type[BaseModel], place: Sequence[str]) -> list[str]:
@@ -110,17 +119,20 @@ def _inner(annotation: Any) -> Any:
 
 
 def set_value(values: dict[str, Any], setting: str) -> None:
-    """Put `dotted.key=value` into the values of a run file. What a stage does not say itself its stage file may, so below
-    `stages.NAME` keys need not be there yet."""
+    """Put `dotted.key=value` into the values of a run file; items of a list are called by their `name`. What a stage does not say
+    itself its stage file may, so below `stages.NAME` keys need not be there yet."""
     key, equals, text = setting.partition("=")
     *path, last = key.split(".")
     if not equals or not last:
         raise ConfigError(f"--set takes key=value with dots between nested keys, not '{setting}'")
-    at = values
+    at: Any = values
     for depth, name in enumerate(path):
-        if not isinstance(at.get(name), dict):
-            if depth < 2 or path[0] != "stages" or at.get(name) is not None:
-                raise ConfigError(f"--set {key}: there is no '{name}' here{nearest(name, map(str, at))}")
-            at[name] = {}
-        at = at[name]
+        inside = {item.get("name"): item for item in at if isinstance(item, dict)} if isinstance(at, list) else at
+        if not isinstance(inside.get(name), dict | list):
+            if depth < 2 or path[0] != "stages" or inside is not at or inside.get(name) is not None:
+                raise ConfigError(f"--set {key}: there is no '{name}' here{nearest(name, map(str, inside))}")
+            inside[name] = {}
+        at = inside[name]
+    if not isinstance(at, dict):
+        raise ConfigError(f"--set {key}: '{path[-1]}' is a list; name an item of it: {path[-1]}.NAME.{last}")
     at[last] = yaml.safe_load(text)

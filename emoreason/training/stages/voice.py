@@ -20,7 +20,7 @@ from emoreason.training.voice.training import Corpus, VoiceTraining, new_trainin
 
 
 class VoiceStage(Stage[VoiceSettings]):
-    """OUT/STAGE/PHASE: each phase but the last; OUT/STAGE/final: the last one; OUT/STAGE/data, states-HASH: sounds, and what the
+    """OUT/STAGE/PHASE: each phase but the last; OUT/STAGE/final: the last one; OUT/STAGE/data, OUT/STAGE/states: sounds, and what the
     frozen encoder makes of them and of their changed copies."""
 
     settings_type = VoiceSettings
@@ -79,5 +79,5 @@ class VoiceStage(Stage[VoiceSettings]):
     ) -> States:
         """Of one copy, in a folder that goes by all that they depend on."""
         changes = (self.settings.effects, self.seed) if copy else ()
-        folder = self.folder / f"states-{sha256_of(self.config.voice, voices.source, *changes)[:12]}"
+        folder = self.folder / "states" / sha256_of(self.config.voice, voices.source, *changes)[:16]
         return encode(voices, clips, copy, encoder, folder, self.settings.effects, self.seed, progress)

@@ -5,19 +5,24 @@ import numpy as np
 import pytest
 import torch
 from made_faces import made_faces
+from stage_settings import FACE, UNCHANGED
 
 from emoreason.labels.action_units import AUS, BLENDSHAPES
 from emoreason.perception.regions import LEFT_EYE_OUTER, LEFT_MOUTH_CORNER, RIGHT_EYE_OUTER, RIGHT_MOUTH_CORNER
-from emoreason.training.face_augment import Strength, augment, blend, mirrored, moved, placed, plain
-from emoreason.training.face_data import CANVAS, SIDE
-from emoreason.training.face_mirror import MIRROR
+from emoreason.training.face.augment import augment, blend, mirrored, moved, placed, plain
+from emoreason.training.face.data import CANVAS, SIDE
+from emoreason.training.face.mirror import MIRROR
 
-NONE = Strength(**dict.fromkeys(Strength.__dataclass_fields__, 0.0))
+SHIPPED = FACE.phases[0].augment
 RIM = (CANVAS - SIDE) // 2
 
 
 def frames(count=6, **changed):
     return dict(made_faces(count=count).arrays) | changed
+
+
+def changed(**values):
+    return SHIPPED.model_copy(update=values)
 
 
 def identity(count):
@@ -74,7 +79,7 @@ def test_the_mirror_knows_left_from_right():
 
 def test_the_same_seed_gives_the_same_batch():
     given, clips = frames(), torch.tensor([0, 0, 0, 1, 2, 3])
-    first, again, other = (augment(given, clips, torch.Generator().manual_seed(s), SIDE, Strength()) for s in (1, 1, 2))
+    first, again, other = (augment(given, clips, torch.Generator().manual_seed(s), SIDE, SHIPPED) for s in (1, 1, 2))
     assert torch.equal(first["crops"], again["crops"]) and not torch.equal(first["crops"], other["crops"])
     assert first["crops"].shape == (6, SIDE, SIDE) and first["landmarks"].shape == (6, 478, 3)
 
@@ -82,7 +87,7 @@ def test_the_same_seed_gives_the_same_batch():
 def test_frames_of_a_clip_change_alike():
     one = made_faces(count=1)
     given = {name: values.expand(8, *values.shape[1:]) for name, values in one.arrays.items()}
-    strength = Strength(noise=0, erase=0, points=0, no_mesh=0)
+    strength = changed(noise=0, erase=0, points=0, no_mesh=0)
     rng = torch.Generator().manual_seed(0)
     together = augment(given, torch.zeros(8, dtype=torch.long), rng, SIDE, strength)
     apart = augment(given, torch.arange(8), rng, SIDE, strength)
@@ -92,17 +97,17 @@ def test_frames_of_a_clip_change_alike():
 
 def test_what_is_left_out_is_left_out():
     given, clips = frames(), torch.arange(6)
-    no_mesh = augment(given, clips, torch.Generator(), SIDE, Strength(no_mesh=1.0))
+    no_mesh = augment(given, clips, torch.Generator(), SIDE, changed(no_mesh=1.0))
     assert not no_mesh["mesh"].any() and not no_mesh["blendshapes"].any()
     assert torch.isfinite(no_mesh["series"]).all()  # what is asked for stays
-    silent = augment(given, clips, torch.Generator(), SIDE, Strength(no_mesh=0, no_signals=1.0))
+    silent = augment(given, clips, torch.Generator(), SIDE, changed(no_mesh=0, no_signals=1.0))
     assert silent["mesh"].all() and not silent["gaze"].any() and not silent["blendshapes"].any()
-    never = augment(given | {"mesh": torch.zeros(6, dtype=torch.bool)}, clips, torch.Generator(), SIDE, NONE)
+    never = augment(given | {"mesh": torch.zeros(6, dtype=torch.bool)}, clips, torch.Generator(), SIDE, UNCHANGED)
     assert not never["mesh"].any() and never["series"].isnan().all()
 
 
 def test_blended_faces_have_blended_labels():
-    given = augment(frames(count=8), torch.arange(8), torch.Generator().manual_seed(0), SIDE, NONE)
+    given = augment(frames(count=8), torch.arange(8), torch.Generator().manual_seed(0), SIDE, UNCHANGED)
     which = torch.tensor([True] * 6 + [False] * 2)
     mixed = blend(given, which, torch.Generator().manual_seed(0))
     assert torch.allclose(mixed["emotion"].sum(1), torch.ones(8))

@@ -1,18 +1,26 @@
 """Clips out of pictures, and batches that the encoder takes."""
 
+import pytest
 import torch
 from made_faces import made_faces
+from stage_settings import FACE
 
+from emoreason.errors import ConfigError
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.face_augment import Strength
-from emoreason.training.face_batches import MOST, RARE, Collate, FaceClips, Source, balanced, stills
+from emoreason.training.face.batches import Collate, FaceClips, Source, balanced, stills
+
+PHASE = FACE.phases[0]
 
 ANGER, HAPPY, NEUTRAL = (EMOTIONS.index(name) for name in ("anger", "happiness", "neutral"))
 
 
 def clips(faces, kind, seed=0):
-    return FaceClips([Source(faces, kind, 1.0)], seed)
+    return made([Source(faces, kind, 1.0)], seed)
+
+
+def made(sources, seed=0):
+    return FaceClips(sources, PHASE.clips, PHASE.balance, seed)
 
 
 def drawn(source, count):
@@ -22,21 +30,41 @@ def drawn(source, count):
 def test_rare_emotions_come_more_often_but_not_without_bound():
     labels = torch.eye(8)[torch.tensor([NEUTRAL] * 900 + [HAPPY] * 99 + [0])]
     faces = made_faces(count=1000, emotion=labels)
-    counts = torch.bincount(labels[balanced(faces, 0)].argmax(1), minlength=8)
+    counts = torch.bincount(labels[balanced(faces, PHASE.balance, 0)].argmax(1), minlength=8)
     assert counts[NEUTRAL] == 900 and abs(int(counts[HAPPY]) - 99 * (900 / 99) ** 0.5) < 30
-    assert int(counts[0]) == RARE
-    assert balanced(faces, 1) == balanced(faces, 1)
+    assert int(counts[0]) == PHASE.balance.most
+    assert balanced(faces, PHASE.balance, 1) == balanced(faces, PHASE.balance, 1)
+
+
+def test_how_often_rare_emotions_come_is_a_setting():
+    labels = torch.eye(8)[torch.tensor([NEUTRAL] * 900 + [HAPPY] * 99 + [0])]
+    faces = made_faces(count=1000, emotion=labels)
+    flat = PHASE.balance.model_copy(update={"power": 0.0})
+    assert balanced(faces, flat, 0) == list(range(1000))
+    much = PHASE.balance.model_copy(update={"power": 1.0, "most": 4.0})
+    assert balanced(faces, much, 0).count(999) == 4
+
+
+def test_an_emotion_that_is_never_drawn_counts_as_one_in_a_thousand():
+    faces = made_faces(count=20, emotion=torch.eye(8)[torch.tensor([NEUTRAL, HAPPY] * 10)])
+    prior = clips(faces, "still").prior("ferplus")
+    assert prior[NEUTRAL] == prior[HAPPY] == 0.5 and prior[ANGER] == 1e-3
+
+
+def test_a_kind_of_clip_that_the_pictures_do_not_make_is_named():
+    with pytest.raises(ConfigError, match="ferplus: its training pictures make no clip of kind 'course'"):
+        clips(made_faces(), "course")
 
 
 def test_where_most_saw_no_emotion_the_picture_is_left_out():
     faces = made_faces(count=40, known=torch.tensor([1.0] * 30 + [0.2] * 10))
-    assert max(balanced(faces, 0)) == 29
+    assert max(balanced(faces, PHASE.balance, 0)) == 29
 
 
 def test_the_prior_is_that_of_what_is_drawn():
     source = clips(made_faces(count=400), "still")
     seen = torch.stack([example["emotion"][0] for example in drawn(source, len(source.items["ferplus-still"]))]).mean(0)
-    assert torch.allclose(source.prior(), seen, atol=1e-6)
+    assert torch.allclose(source.prior("ferplus"), seen, atol=1e-6)
 
 
 def test_examples_are_their_draws():
@@ -50,7 +78,7 @@ def test_turns_hold_one_or_two_faces_and_the_labels_of_each():
     faces = made_faces()
     for example in drawn(clips(faces, "turns"), 30):
         frames = len(example["times_s"])
-        assert 2 <= frames <= MOST and (example["times_s"].diff() > 0).all()
+        assert 2 <= frames <= PHASE.clips.frames and (example["times_s"].diff() > 0).all()
         kinds = {tuple(label.tolist()) for label in example["emotion"]}
         assert len(kinds) <= 2
         for crop, label in zip(example["crops"], example["emotion"], strict=True):
@@ -89,15 +117,15 @@ def test_last_frames_keep_their_order():
 
 def test_a_batch_is_padded_and_says_where():
     sources = [Source(made_faces(), "still", 0.5), Source(made_faces("ckplus_neutral_peak"), "course", 0.5)]
-    source = FaceClips(sources, 0)
+    source = made(sources)
     examples = drawn(source, 8)
-    batch = Collate(Strength())(examples)
+    batch = Collate(PHASE.augment)(examples)
     mask = batch["face"].frame_mask[:, 0]
     assert mask.sum(1).tolist() == [len(example["times_s"]) for example in examples]
     assert batch["face"].crops.shape[2:] == (mask.shape[1], 3, 48, 48)
     assert batch["emotion"][~mask].isnan().all() and not batch["emotion"][mask].isnan().any()
     assert batch["series"].shape == (*mask.shape, 52)
-    again = Collate(Strength())(examples)
+    again = Collate(PHASE.augment)(examples)
     assert torch.equal(again["face"].crops, batch["face"].crops)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from face_pictures import face
+from training_data import make_data
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.observe_all import Job, data_store, observe_all
@@ -17,7 +18,8 @@ from emoreason.model.config import FaceConfig
 from emoreason.model.segment_input import face_arrays
 from emoreason.perception.segments import segments
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.training.face_data import CANVAS, SIDE, build_faces, fold_of, load_faces
+from emoreason.training.face.data import CANVAS, SIDE, build_faces, fold_of
+from emoreason.training.settings.face import FaceDataSettings
 
 ROWS = {  # picture -> votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF
     "Train/fer0000001": "6,4,0,0,0,0,0,0,0,0",
@@ -27,6 +29,7 @@ ROWS = {  # picture -> votes: neutral, happiness, surprise, sadness, anger, disg
     "Test/fer0000005": "0,0,9,1,0,0,0,0,0,0",
 }
 SHOWN = {"fer0000003": 100, "fer0000005": 100, "fer0000001": 96, "fer0000002": 90, "fer0000004": 84}
+FERPLUS = FaceDataSettings(recipe="ferplus")
 SETTINGS = PerceptionSettings(cropped_faces=True, words=False)
 
 
@@ -47,7 +50,7 @@ def tree(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def faces(tree):
-    return build_faces("ferplus", tree, tree / "store", tree / "prepared", workers=1)
+    return build_faces("ferplus", FERPLUS, tree, tree / "store", tree / "prepared", workers=1)
 
 
 def test_the_middle_of_a_canvas_is_what_the_encoder_sees(tree, faces):
@@ -82,17 +85,30 @@ def test_what_recurs_in_test_leaves_train(faces):
 def test_prepared_once(tree, faces):
     path = tree / "prepared" / "ferplus.safetensors"
     before = path.stat().st_mtime_ns
-    again = build_faces("ferplus", tree, tree / "nowhere", tree / "prepared")
+    again = build_faces("ferplus", FERPLUS, tree, tree / "nowhere", tree / "prepared")
     assert path.stat().st_mtime_ns == before and again.ids == faces.ids
-    assert torch.equal(load_faces(tree / "prepared", "ferplus")["crops"], faces["crops"])
+    assert torch.equal(again["crops"], faces["crops"])
     assert not list((tree / "prepared").glob("*.part*"))
 
 
 def test_pictures_that_nobody_observed(tree, tmp_path):
     with pytest.raises(ConfigError, match="data observe ferplus"):
-        build_faces("ferplus", tree, tmp_path / "store", tmp_path / "prepared", workers=1)
-    with pytest.raises(ConfigError, match="build them first"):
-        load_faces(tmp_path, "ferplus")
+        build_faces("ferplus", FERPLUS, tree, tmp_path / "store", tmp_path / "prepared", workers=1)
+
+
+def test_labels_that_changed_are_read_again(tree, faces):
+    """Without votes the label alone is the target: what was prepared with them is of no use then."""
+    alone = FERPLUS.model_copy(update={"votes": False})
+    again = build_faces("ferplus", alone, tree, tree / "store", tree / "prepared", workers=1)
+    at = again.ids.index("fer0000001")
+    assert again["emotion"][at, EMOTIONS.index("neutral")] == 1 and again["emotion"][at].sum() == 1
+    build_faces("ferplus", FERPLUS, tree, tree / "store", tree / "prepared", workers=1)
+
+
+def test_a_set_without_pictures_is_refused(tmp_path):
+    make_data(tmp_path)
+    with pytest.raises(ConfigError, match="data.talk: recipe 'ravdess' has no pictures"):
+        build_faces("talk", FaceDataSettings(recipe="ravdess"), tmp_path / "ravdess_speech", tmp_path, tmp_path / "prepared")
 
 
 def test_folds_are_those_of_the_recipes():

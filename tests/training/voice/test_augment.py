@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+from stage_settings import VOICE
 
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.audio import RATE
-from emoreason.training import voice_augment as effects
-from emoreason.training.voice_augment import Change, augment
+from emoreason.training.settings.voice import VoiceEffects
+from emoreason.training.voice import augment as effects
+from emoreason.training.voice.augment import Change, augment
+
+SHIPPED = VOICE.effects
 
 
 @pytest.fixture
@@ -28,13 +32,31 @@ def band_db(sound, low_hz, high_hz):
 
 
 def test_copies_are_valid_sound_differ_and_repeat(tone):
-    made = [augment(tone, np.random.default_rng([1, i]), lambda rng: tone[::-1])[0] for i in range(12)]
-    again = [augment(tone, np.random.default_rng([1, i]), lambda rng: tone[::-1])[0] for i in range(12)]
+    made = [augment(tone, np.random.default_rng([1, i]), lambda rng: tone[::-1], SHIPPED)[0] for i in range(12)]
+    again = [augment(tone, np.random.default_rng([1, i]), lambda rng: tone[::-1], SHIPPED)[0] for i in range(12)]
     for one, same in zip(made, again, strict=True):
         assert one.dtype == np.float32 and np.isfinite(one).all() and np.abs(one).max() <= 1
-        assert len(one) >= effects.SHORTEST_S * RATE / effects.SPEEDS[1] - 2
+        assert len(one) >= SHIPPED.crop_least_s * RATE / SHIPPED.speeds[1] - 2
         np.testing.assert_array_equal(one, same)
     assert len({one.tobytes() for one in made}) == 12
+
+
+def test_effects_that_are_off_leave_the_sound_as_it_is(tone):
+    nothing = VoiceEffects(level_db=[level_db(tone)] * 2)
+    same, change = augment(tone, np.random.default_rng(0), lambda rng: tone, nothing)
+    np.testing.assert_allclose(same, tone, atol=1e-5)
+    assert change.speed == 1 and not change.blurred and abs(change.level_db) < 1e-3
+
+
+@pytest.mark.parametrize("effect", ["room", "noise", "microphone", "line", "codec"])
+def test_each_effect_is_one_setting(tone, effect):
+    alone = SHIPPED.model_copy(update={"crop": 0, "speed": 0, "silence": 0, "elsewhere": 1, "level_db": (level_db(tone),) * 2})
+    off = dict.fromkeys(("room", "noise", "microphone", "line", "codec"), 0.0)
+    sound = tone + 0.1 * np.sin(2 * np.pi * 3000 * np.arange(len(tone)) / RATE).astype(np.float32)
+    heard, change = augment(sound, np.random.default_rng(1), lambda rng: sound[::-1], alone.model_copy(update=off | {effect: 1.0}))
+    assert change.blurred and len(heard) == len(sound)
+    gain = 10 ** ((level_db(sound) - level_db(heard)) / 20)
+    assert not np.allclose(gain * heard, sound, atol=1e-3)
 
 
 def test_faster_is_shorter_and_higher(tone):
@@ -52,7 +74,7 @@ def test_noise_lies_as_far_below_as_asked(tone, rng, snr_db):
 def test_a_room_rings_on(rng):
     click = np.zeros(RATE, np.float32)
     click[100] = 1
-    heard = effects.reverberant(click, rng)
+    heard = effects.reverberant(click, rng, SHIPPED.rt60_s)
     assert heard[100] > 0.5 and (heard[:100] ** 2).sum() < 1e-6
     early, late = (heard[a : a + 800].std() for a in (200, 2200))
     assert 0 < late < early
@@ -72,14 +94,14 @@ def test_mu_law_is_coarse_and_close(tone, rng):
 
 def test_a_crop_is_a_piece_and_not_too_short(tone, rng):
     for _ in range(5):
-        piece = effects.crop(tone, rng)
-        assert effects.SHORTEST_S * RATE <= len(piece) <= len(tone)
+        piece = effects.crop(tone, rng, 0.6, 1.2)
+        assert 1.2 * RATE <= len(piece) <= len(tone)
     short = tone[: RATE // 2]
-    assert len(effects.crop(short, rng)) == len(short)
+    assert len(effects.crop(short, rng, 0.6, 1.2)) == len(short)
 
 
 def test_silence_surrounds_the_sound(tone, rng):
-    padded = effects.in_silence(tone, rng)
+    padded = effects.in_silence(tone, rng, 0.8)
     assert len(padded) > len(tone) and level_db(padded[:50]) < -50
 
 

@@ -3,13 +3,18 @@ import wave
 import numpy as np
 import pytest
 import torch
+import yaml
+from stage_settings import VOICE
+from training_data import make_data
 
+from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.media.audio import RATE
 from emoreason.model.segment_input import mel_of
 from emoreason.model.voice import listen
-from emoreason.training import voice_data
-from emoreason.training.voice_data import AROUND_S, encode, load_voices, states_of
+from emoreason.training.settings.voice import VoiceDataSettings
+from emoreason.training.voice import data as voice_data
+from emoreason.training.voice.data import AROUND_S, encode, load_voices, states_of
 from tests.voice_toys import whisper, write_corpus  # noqa: F401  (whisper is a fixture)
 
 
@@ -46,7 +51,7 @@ def test_encoded_copies_resume_and_differ(voices, whisper, tmp_path, monkeypatch
     train = voices.of_split("train")
     plain = encode(voices, range(len(voices)), 0, whisper, tmp_path / "states")
     seen = []
-    first = encode(voices, train, 1, whisper, tmp_path / "states", 5, lambda *told: seen.append(told))
+    first = encode(voices, train, 1, whisper, tmp_path / "states", VOICE.effects, 5, lambda *told: seen.append(told))
     assert seen == [("ravdess, copy 1", 4, 6), ("ravdess, copy 1", 6, 6)]
     assert train[0] in first and voices.of_split("test")[0] not in first and len(voices) - 1 in plain
     with pytest.raises(ConfigError, match="was not encoded"):
@@ -55,7 +60,7 @@ def test_encoded_copies_resume_and_differ(voices, whisper, tmp_path, monkeypatch
     assert heard.states.dtype == torch.float16 and heard.states.shape[0] == 3 and heard.prosody.shape == voices.prosody[2].shape
     assert heard.states.shape != plain[2].states.shape or not torch.equal(heard.states, plain[2].states)
     (tmp_path / "states" / "ravdess-copy1-00000.safetensors").unlink()
-    again = encode(voices, train, 1, whisper, tmp_path / "states", 5)
+    again = encode(voices, train, 1, whisper, tmp_path / "states", VOICE.effects, 5)
     torch.testing.assert_close(again[2].states, heard.states)
     torch.testing.assert_close(again[2].prosody, heard.prosody, equal_nan=True)
 
@@ -71,5 +76,17 @@ def test_a_data_set_that_was_not_observed_is_named(tmp_path):
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(bytes(2 * RATE))
     with pytest.raises(ConfigError, match="data observe nemo"):
-        load_voices("nemo", root, tmp_path / "store", tmp_path / "out")
+        load_voices("nemo", VoiceDataSettings(recipe="nemo"), root, tmp_path / "store", tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.safetensors"))
+
+
+def test_only_whole_files_with_sound_are_learned_from(tmp_path):
+    make_data(tmp_path)
+    given = tmp_path / "store", tmp_path / "out"
+    with pytest.raises(ConfigError, match="data.seen: recipe 'ferplus' has no sounds"):
+        load_voices("seen", VoiceDataSettings(recipe="ferplus"), tmp_path / "fer2013_ferplus", *given)
+    recipe = yaml.safe_load(resolve("recipes", "ravdess").read_text(encoding="utf-8"))
+    recipe["fields"] |= {"start_s": "0", "end_s": "1"}
+    (tmp_path / "pieces.yaml").write_text(yaml.safe_dump(recipe))
+    with pytest.raises(ConfigError, match="is a piece of a longer file; cut it out"):
+        load_voices("pieces", VoiceDataSettings(recipe=str(tmp_path / "pieces.yaml")), tmp_path / "ravdess_speech", *given)

@@ -2,19 +2,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from emoreason.errors import TrainingError
+from emoreason.errors import ConfigError, TrainingError
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.model.config import VOICE_EMOTIONS
-from emoreason.training.fit import Fitted, Schedule
-from emoreason.training.parts import load_parts, save_parts
-from emoreason.training.voice_data import Heard, encode
-from emoreason.training.voice_protocols import judged, run_protocol
-from emoreason.training.voice_stage import (
-    PARTS,
+from emoreason.training.fit import Fitted
+from emoreason.training.log import read
+from emoreason.training.parts import load_parts
+from emoreason.training.phases import places_of
+from emoreason.training.voice import training
+from emoreason.training.voice.data import Heard, encode
+from emoreason.training.voice.protocols import judged, run_protocol
+from emoreason.training.voice.training import (
     Corpus,
-    Phase,
-    Strength,
     VoiceClips,
     batch_of,
     collate,
@@ -23,12 +24,16 @@ from emoreason.training.voice_stage import (
     new_training,
     predict,
     scores,
-    train,
+    train_voice,
 )
+from tests.stage_settings import VOICE, voice_settings
 from tests.voice_toys import whisper, write_corpus  # noqa: F401  (whisper is a fixture)
 
-PHASE = Phase(Schedule(steps=40, batch=12, warmup=0.1, ema=0.9, evaluate_every=20, precision="fp32"), 1e-2,
-              Strength(dropout=0.0, mixing=0.0, masked=0.1))  # fmt: skip
+SCHEDULE = {"steps": 40, "batch": 12, "warmup": 0.1, "ema": 0.9, "evaluate_every": 20, "weight_decay": 0.05}
+LEARNS = voice_settings(schedule=SCHEDULE, lr=1e-2, dropout=0.0, augment={"mixing": 0.0, "masked": 0.1})
+PHASE = VOICE.phases[0]
+ALONE = voice_settings("voice-without-nemo").phases[0]
+SOURCES = [{"data": "ravdess", "weight": 2.0}, {"data": "nemo", "weight": 1.0}]
 SOME = ("anger", "neutral", "sadness")
 
 
@@ -37,18 +42,19 @@ def corpora(whisper, tmp_path_factory):  # noqa: F811
     folder, out = tmp_path_factory.mktemp("voices"), {}
     for name, emotions in (("ravdess", ("anger", "disgust", "neutral", "sadness")), ("nemo", SOME)):
         voices = write_corpus(folder, name, emotions)
+        train = voices.of_split("train")
         plain = encode(voices, range(len(voices)), 0, whisper, folder)
-        out[name] = Corpus(voices, (plain, encode(voices, voices.of_split("train"), 1, whisper, folder)))
+        out[name] = Corpus(voices, (plain, encode(voices, train, 1, whisper, folder, VOICE.effects)), tuple(train))
     return out
 
 
 @pytest.fixture
 def model(whisper):  # noqa: F811
-    return new_training(whisper, 4, Strength(), 0)
+    return new_training(whisper, 4, PHASE, 0)
 
 
 def test_draws_are_balanced_repeat_and_keep_to_the_training_speakers(corpora):
-    clips = VoiceClips(list(corpora.values()), Strength(), 3, weights={"ravdess": 2.0, "nemo": 1.0})
+    clips = VoiceClips(voice_settings(phases={"voices": {"sources": SOURCES}}).phases[0], corpora, 3)
     draws = [next(clips.mixture) for _ in range(180)]
     made = [(draw.part, clips.example(draw)) for draw in draws]
     shares = torch.bincount(torch.tensor([emotion for _, (_, emotion) in made]), minlength=len(VOICE_EMOTIONS)) / 180
@@ -63,7 +69,7 @@ def test_draws_are_balanced_repeat_and_keep_to_the_training_speakers(corpora):
 
 
 def test_examples_are_parts_of_the_clip_and_vary(corpora):
-    clips = VoiceClips([corpora["ravdess"]], Strength(), 0)
+    clips = VoiceClips(ALONE, corpora, 0)
     draw = next(clips.mixture)
     whole = corpora["ravdess"].copies[0][clips.clips["ravdess"][draw.item]].states
     varied = [clips.example(replace(draw, index=index))[0] for index in range(20)]
@@ -73,14 +79,15 @@ def test_examples_are_parts_of_the_clip_and_vary(corpora):
 
 
 def test_padding_and_company_change_no_prediction(corpora, model):
-    model.voice.set_moments(*moments(VoiceClips([corpora["ravdess"]], Strength(), 0)))
+    model.voice.set_moments(*moments(VoiceClips(ALONE, corpora, 0)))
     together = predict(model, corpora["ravdess"], [0, 1, 2])
     alone = torch.cat([predict(model, corpora["ravdess"], [i]) for i in (0, 1, 2)])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
 
 def test_every_part_but_whisper_learns(corpora, model):
-    batch = collate([VoiceClips([corpora["nemo"]], Strength(), 0).example(draw) for draw in _draws(corpora["nemo"], 8)])
+    clips = VoiceClips(PHASE, corpora, 0)
+    batch = collate([clips.example(next(clips.mixture)) for _ in range(16)])
     out = model(**batch)
     out["loss"].backward()
     assert out["loss"] > 0 and set(out) == {"loss", "emotion", "tokens"}
@@ -91,11 +98,11 @@ def test_every_part_but_whisper_learns(corpora, model):
 def test_mixup_mixes_labels_as_it_mixes_voices(model, monkeypatch):
     seen = []
     monkeypatch.setattr(model.head, "forward", lambda pooled: seen.append(pooled) or pooled[:, : len(VOICE_EMOTIONS)])
-    monkeypatch.setattr("emoreason.training.voice_stage._loss", lambda logits, target: seen.append(target) or logits.sum())
+    monkeypatch.setattr("emoreason.training.voice.training._loss", lambda logits, target: seen.append(target) or logits.sum())
     heard = [Heard(torch.randn(3, 5, 32), torch.zeros(len(VOICE_CUES))) for _ in range(2)]
     target = torch.eye(len(VOICE_EMOTIONS))[:2]
     pure = model.voice.pool_states(**batch_of(heard)).pooled
-    model.strength = replace(model.strength, smoothing=0.0, dropout=0.0)
+    model.set_phase(voice_settings(loss={"smoothing": 0.0}, dropout=0.0).phases[0])
     model.eval()
     torch.manual_seed(1)
     model(**batch_of(heard), target=target)
@@ -110,64 +117,89 @@ def test_decisions_leave_out_what_is_not_asked():
     assert decide(evidence, ("anger", VOICE_EMOTIONS[2])).item() == 2
 
 
-def test_training_learns_calibrates_and_is_saved(corpora, model, whisper, tmp_path):  # noqa: F811
-    clips = VoiceClips(list(corpora.values()), PHASE.strength, 0)
+def test_training_learns_calibrates_and_is_saved(corpora, whisper, tmp_path):  # noqa: F811
+    model, places = new_training(whisper, 4, LEARNS.phases[0], 0), places_of(LEARNS.phases, tmp_path)
+    assert train_voice(model, LEARNS.phases, corpora, 0, places)
     valid = {name: corpus.voices.of_split("valid") for name, corpus in corpora.items()}
-    model = new_training(whisper, 4, PHASE.strength, 0)
-    fitted = train(model, clips, valid, PHASE, tmp_path / "run")
-    assert fitted.finished and fitted.best["uar"] == pytest.approx(scores(model, corpora, valid)["uar"], abs=1e-6)
-    assert fitted.best["loss"] == min(entry["valid_loss"] for entry in fitted.history if "valid_loss" in entry)
-    assert fitted.best["uar"] > 0.6  # chance is 0.29
-    torch.testing.assert_close(model.head.log_prior.exp(), clips.prior() / clips.prior().sum())
+    told = load_parts(other := new_training(whisper, 4, PHASE, 9), tmp_path / "final")["info"]["valid"]
+    other.eval()
+    assert told["uar"] == pytest.approx(scores(model, corpora, valid)["uar"], abs=1e-6)
+    assert told["loss"] == min(entry["valid_loss"] for entry in read(tmp_path / "final") if "valid_loss" in entry)
+    assert told["uar"] > 0.6  # chance is 0.29
+    prior = VoiceClips(LEARNS.phases[0], corpora, 0).prior()
+    torch.testing.assert_close(model.head.log_prior.exp(), prior / prior.sum())
     assert model.head.temperature != 1
-    save_parts(model, PARTS, tmp_path / "parts")
-    other = new_training(whisper, 4, PHASE.strength, 9)
-    load_parts(other, tmp_path / "parts")
     torch.testing.assert_close(predict(other, corpora["nemo"], [0, 5]), predict(model, corpora["nemo"], [0, 5]))
+
+
+def test_a_second_phase_goes_on_from_the_first(corpora, whisper, tmp_path):  # noqa: F811
+    first, second = short(VOICE).phases[0], short(voice_settings("voice-without-nemo")).phases[0]
+    phases = [first, second.model_copy(update={"kept": 1.0, "dropout": 0.4})]
+    places = places_of(phases, tmp_path)
+    assert [place.name for place in places] == ["voices", "final"]
+    model = new_training(whisper, 4, first, 0)
+    assert train_voice(model, phases, corpora, 0, places)
+    assert {module.p for module in model.heads.modules() if isinstance(module, torch.nn.Dropout)} == {0.4}
+    before = load_file(places[0] / "heads.voice_emotion.safetensors")
+    for name in ("out.weight", "norm.weight"):  # all of the starting weights are kept, but not their prior
+        torch.testing.assert_close(model.head.state_dict()[name], before[f"heads.voice_emotion.{name}"])
+    assert not torch.equal(model.head.log_prior, before["heads.voice_emotion.log_prior"])
+    again = new_training(whisper, 4, first, 5)
+    assert train_voice(again, phases, corpora, 0, places)  # only loads
+    torch.testing.assert_close(predict(again, corpora["nemo"], [0]), predict(model, corpora["nemo"], [0]))
+
+
+def test_without_validation_speakers_nothing_trains(corpora, whisper, tmp_path):  # noqa: F811
+    model, places = new_training(whisper, 4, PHASE, 0), places_of(VOICE.phases, tmp_path)
+    with pytest.raises(ConfigError, match="phase 'voices': no clip is in valid of nemo"):
+        train_voice(model, VOICE.phases, corpora, 0, places, valid={"nemo": []})
 
 
 def test_the_left_out_corpus_is_never_read_in_training(corpora, whisper, tmp_path, monkeypatch):  # noqa: F811
     asked = []
     real = VoiceClips.example
     monkeypatch.setattr(VoiceClips, "example", lambda self, draw: asked.append(draw.part) or real(self, draw))
-    short = replace(PHASE, schedule=replace(PHASE.schedule, steps=4, evaluate_every=None))
-    told = run_protocol("leave:nemo", whisper, 4, corpora, tmp_path, short)
+    told = protocol("leave:nemo", corpora, whisper, tmp_path, short(voice_settings("voice-without-nemo")))
     assert set(asked) == {"ravdess"}
     assert told["n"] == 30 and told["classes"] == 3 and set(told["recall"]) == set(SOME)
     low, high = told["uar_interval_over_speakers"]
     assert 0 <= low <= told["uar"] <= high <= 1
     with pytest.raises(ValueError, match="leave:ckplus"):
-        run_protocol("leave:ckplus", whisper, 4, corpora, tmp_path, short)
+        protocol("leave:ckplus", corpora, whisper, tmp_path, VOICE)
 
 
 def test_a_protocol_that_is_stopped_gives_no_figures(corpora, whisper, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("emoreason.training.voice_protocols.train", lambda *_: Fitted(1, {}, [], finished=False))
-    for protocol in ("leave:nemo", "cv"):
-        with pytest.raises(TrainingError, match="stopped at step 1"):
-            run_protocol(protocol, whisper, 4, corpora, tmp_path)
+    monkeypatch.setattr(training, "train", lambda *_: Fitted(1, {}, [], finished=False))
+    for name in ("leave:nemo", "cv"):
+        with pytest.raises(TrainingError, match="final: stopped"):
+            protocol(name, corpora, whisper, tmp_path, VOICE)
 
 
 def test_folds_judge_every_clip_once_by_other_speakers(corpora, whisper, tmp_path, monkeypatch):  # noqa: F811
     trained = []
     real = VoiceClips.__init__
 
-    def noted(self, corpora, strength, seed, clips=None, weights=None):
-        trained.append({corpus.voices.speakers[i] for corpus in corpora for i in clips[corpus.voices.dataset]})
-        real(self, corpora, strength, seed, clips, weights)
+    def noted(self, phase, corpora, seed, clips=None):
+        trained.append({corpora[name].voices.speakers[i] for name in corpora for i in clips[name]})
+        real(self, phase, corpora, seed, clips)
 
     monkeypatch.setattr(VoiceClips, "__init__", noted)
-    short = replace(PHASE, schedule=replace(PHASE.schedule, steps=2, evaluate_every=None))
-    told = run_protocol("cv", whisper, 4, corpora, tmp_path, short)
+    told = protocol("cv", corpora, whisper, tmp_path, short(VOICE))
     assert {name: one["n"] for name, one in told.items()} == {"ravdess": 40, "nemo": 30}
     assert [len(speakers) for speakers in trained] == [3] * 5  # one judged, one chooses
+
+
+def short(asked):
+    """Two steps."""
+    plan = {"schedule": {"steps": 2, "batch": 12, "precision": "fp32"}}
+    return asked.model_copy(update={"phases": [phase.model_copy(update=plan) for phase in asked.phases]})
+
+
+def protocol(name, corpora, whisper, folder, asked):  # noqa: F811
+    return run_protocol(name, asked, lambda phase: new_training(whisper, 4, phase, 0), corpora, 0, folder)
 
 
 def test_judging_counts_only_trained_and_occurring_emotions(corpora, model):
     told = judged(model, corpora["nemo"], corpora["nemo"].voices.of_split("test"))
     assert told["speakers"] == 1 and told["uar_interval_over_speakers"] is None
     assert told["uar_interval_over_clips"] is not None
-
-
-def _draws(corpus, count):
-    clips = VoiceClips([corpus], Strength(), 0)
-    return [next(clips.mixture) for _ in range(count)]

@@ -8,16 +8,9 @@ from emoreason.errors import ConfigError
 from emoreason.instructions.leaks import passages
 from emoreason.instructions.record import ClosedLabel, Record, Turn
 from emoreason.training.run import load_run
-from emoreason.training.words_stage import (
-    LABELS,
-    Reading,
-    choose_head,
-    figures,
-    fit_head,
-    read_all,
-    set_weights,
-    utterances_of,
-)
+from emoreason.training.stages.words import set_weights
+from emoreason.training.words.head import choose_head, figures, fit_head
+from emoreason.training.words.utterances import LABELS, Reading, read_all, utterances_of
 
 DIALOGUE = [Turn(text=text) for text in ("one", "two", "three", "this is the one that is meant", "later")]
 
@@ -77,14 +70,15 @@ def test_the_fit_is_the_best_one(separable):
 def test_the_decay_is_chosen_on_validation(separable):
     features, emotion = separable
     train, near = (features[:200], emotion[:200]), {"near": (features[200:], emotion[200:])}
-    head, measured = choose_head(train, near)
+    decays = (1.0, 0.3, 0.1, 0.03, 0.01)
+    head, measured = choose_head(train, near, decays)
     assert measured["uar_near"] > 0.7 and measured["uar_near"] == figures(head, near)["uar_near"]
     noise = {"noise": (torch.randn(200, 24, generator=torch.Generator().manual_seed(1)), emotion[200:])}
-    assert choose_head(train, noise)[1]["decay"] > measured["decay"]
+    assert choose_head(train, noise, decays)[1]["decay"] > measured["decay"]
 
 
 def test_what_was_read_is_not_read_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("emoreason.training.words_stage.SHARD", 2)
+    monkeypatch.setattr("emoreason.training.words.utterances.SHARD", 2)
     read = []
 
     class Reader(Reading):

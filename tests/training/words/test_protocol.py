@@ -6,8 +6,9 @@ from model.families import FAMILIES, toy
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.record import ClosedLabel, Record
-from emoreason.training.words_protocol import judged
-from emoreason.training.words_stage import Reading, fit_head, give_words, read_all, utterances_of
+from emoreason.training.words.head import fit_head, give_words
+from emoreason.training.words.protocol import judged
+from emoreason.training.words.utterances import Reading, read_all, utterances_of
 
 SAID = "no cue stands out"
 

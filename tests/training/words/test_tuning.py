@@ -6,9 +6,9 @@ from model.families import FAMILIES, toy
 
 from emoreason.model.config import UTTERANCE_HEAD
 from emoreason.model.words import read_words, words_batch
-from emoreason.training.run import WordsTuning
-from emoreason.training.words_stage import give_words
-from emoreason.training.words_tuning import Drawn, WordsTraining, collate, tune_words
+from emoreason.training.settings.words import WordsTuning
+from emoreason.training.words.head import give_words
+from emoreason.training.words.tuning import Drawn, WordsTraining, collate, tune_words
 
 SETS = {
     "talk": [(("which emotion is shown",), 0), (("no cue stands out",), 1)] * 4,
