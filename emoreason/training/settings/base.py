@@ -100,12 +100,14 @@ class PhasedSettings(StageSettings):
     @model_validator(mode="before")
     @classmethod
     def _shared(cls, values: Any) -> Any:
-        phases = values.get("phases") if isinstance(values, Mapping) else None
-        if not isinstance(phases, list) or not phases or not all(isinstance(phase, Mapping) for phase in phases):
+        if not isinstance(values, Mapping):
             return values
         shared = {key: value for key, value in values.items() if key in cls.shared_keys()}
         rest = {key: value for key, value in values.items() if key not in shared}
-        return rest | {"phases": [overlaid(shared, phase) for phase in phases]}
+        phases = values.get("phases")
+        if isinstance(phases, list):
+            phases = [overlaid(shared, phase) if isinstance(phase, Mapping) else phase for phase in phases]
+        return rest if phases is None else rest | {"phases": phases}
 
     @model_validator(mode="after")
     def _names(self) -> "PhasedSettings":

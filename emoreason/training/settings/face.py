@@ -148,9 +148,7 @@ class FacePhaseSettings(PhaseSettings):
     balance: FaceBalance
 
     @model_validator(mode="after")
-    def _drawn(self) -> "FacePhaseSettings":
-        if not any(source.data == self.prior and source.clip == "still" for source in self.sources):
-            raise ValueError(f"prior: phase '{self.name}' draws no stills of '{self.prior}', which its head is to expect")
+    def _different(self) -> "FacePhaseSettings":
         kinds = [(source.data, source.clip) for source in self.sources]
         if len(set(kinds)) < len(kinds):
             raise ValueError(f"sources: phase '{self.name}' names the same clips of a data set twice")
@@ -167,8 +165,10 @@ class FaceSettings(PhasedSettings):
     phases: list[FacePhaseSettings] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _sequences(self) -> "FaceSettings":
+    def _drawn(self) -> "FaceSettings":
         for phase in self.phases:
+            if not any(source.data == phase.prior and source.clip == "still" for source in phase.sources):
+                raise ValueError(f"phase '{phase.name}' draws no stills of '{phase.prior}', which `prior` names")
             for source in phase.sources:
                 known = self.data[source.data]
                 if source.clip in ("course", "last") and known.sequence is None:

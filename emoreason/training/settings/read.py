@@ -31,17 +31,18 @@ def read_stage(name: str, entry: Mapping[str, Any], where: str) -> StageSettings
 
     Raises ConfigError naming the file, the key and the nearest key that there is.
     """
-    below, file = ({}, None) if "kind" in entry and "stage" not in entry else _stage_file(name, entry, where)
-    kind = below.get("kind", entry.get("kind"))
-    if kind not in KINDS or entry.get("kind", kind) != kind:
-        raise ConfigError(f"{where}: kind is '{entry.get('kind', kind)}'{_known_kinds(kind, file)}")
     try:
-        entry = KINDS[kind].current(entry)
+        below, file = ({}, None) if "kind" in entry and "stage" not in entry else _stage_file(name, entry)
+        kind = KINDS[_kind(entry, below, file)]
+        entry = kind.current(entry)
         values = overlaid(below, entry)
-        KINDS[kind].check_effect(entry, values)
-        return KINDS[kind].model_validate(values)
+        kind.check_effect(entry, values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    try:
+        return kind.model_validate(values)
     except ValidationError as error:
-        place, said = explain(error, KINDS[kind])
+        place, said = explain(error, kind, values)
         theirs = _stands(below, place) and not _stands(entry, place)
         raise ConfigError(f"{f'{file}, for {where}' if theirs else where}: {said}") from error
     except ConfigError as error:
@@ -53,51 +54,68 @@ def load_stage_file(name: str) -> StageSettings:
     return read_stage(name, {"stage": name}, f"stage {name}")
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> tuple[list[str], str]:
-    """(its place, the first problem in one line); a key nobody knows comes with its nearest neighbour."""
+def explain(
+    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[list[str], str]:
+    """(its place as `values` have it, the first problem in one line); a key nobody knows comes with its nearest neighbour."""
     first = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")[0]  # a typo also makes its key "missing"
     place = [str(part) for part in first["loc"]]
+    written = _as_written(place, values)
     if first["type"] == "extra_forbidden":
-        return place, f"no key '{'.'.join(place)}'{nearest(place[-1], _keys_at(model, place[:-1]))}"
+        return written, f"no key '{'.'.join(written)}'{nearest(place[-1], _keys_at(model, place[:-1]))}"
     said = first["msg"].removeprefix("Value error, ")
-    return place, f"'{'.'.join(place)}': {said}" if place else said
+    return written, f"'{'.'.join(written)}': {said}" if written else said
 
 
-def _stage_file(name: str, entry: Mapping[str, Any], where: str, seen: Sequence[Path] = ()) -> tuple[dict[str, Any], Path]:
+def _as_written(place: list[str], values: Mapping[str, Any]) -> list[str]:
+    """A phase called by its name; without the phase where it is all phases' value that is meant."""
+    phase = values["phases"][int(place[1])] if len(place) > 1 and place[0] == "phases" and "phases" in values else None
+    if not isinstance(phase, Mapping):
+        return place
+    if len(place) > 2 and place[2] not in phase and place[2] in values:
+        return place[2:]
+    return ["phases", str(phase.get("name", place[1])), *place[2:]]
+
+
+def _stage_file(name: str, entry: Mapping[str, Any], seen: Sequence[Path] = ()) -> tuple[dict[str, Any], Path]:
     """(values, path) of the stage file below an entry, those of the file below that one included."""
     if entry.get("stage") is not None:
         path = resolve("stages", str(entry["stage"]))
     elif name in names("stages"):  # the shipped one: what lies here by that name may be anything
         path = shipped_file("stages", name)
     else:
-        raise ConfigError(f"{where}: say with `stage` which stage file it goes by ({', '.join(names('stages'))}), or its `kind`")
+        raise ConfigError(f"say with `stage` which stage file it goes by ({', '.join(names('stages'))}), or its `kind`")
     if path in seen:
         raise ConfigError(f"{path}: the stage file goes by itself")
     values = read_mapping(path)
     kind = "sft" if "train" in values else None  # files of version 0.1 have no kind
     if "stage" in values:
-        below, _ = _stage_file(path.stem, values, str(path), (*seen, path))
+        below, _ = _stage_file(path.stem, values, (*seen, path))
         values = overlaid(below, values)
     if values.get("kind", kind) is None:
         raise ConfigError(f"{path}: kind is missing; known: {', '.join(KINDS)}")
     return {"kind": kind} | values, path
 
 
-def _known_kinds(kind: Any, file: Path | None) -> str:
-    return nearest(str(kind), KINDS) if kind not in KINDS else f", that of {file} is '{kind}'"
+def _kind(entry: Mapping[str, Any], below: Mapping[str, Any], file: Path | None) -> str:
+    kind = entry.get("kind", below.get("kind"))
+    if kind not in KINDS:
+        raise ConfigError(f"kind is '{kind}'{nearest(str(kind), KINDS)}")
+    if below.get("kind", kind) != kind:
+        raise ConfigError(f"kind is '{kind}', but {file} is of kind '{below['kind']}'")
+    return kind
 
 
 def _stands(values: Any, place: Sequence[str]) -> bool:
-    """Whether a place of the settings occurs in the values of a file; what all phases share stands beside them there."""
-    if list(place[:1]) == ["phases"] and _stands(values, place[2:]):
-        return True
+    """Whether a place of the settings occurs in the values of a file; items of a list are called by number or name."""
     for key in place:
-        if isinstance(values, Mapping) and key in values:
-            values = values[key]
-        elif isinstance(values, list) and key.isdigit() and int(key) < len(values):
-            values = values[int(key)]
-        else:
+        if isinstance(values, list):
+            values = {str(n): item for n, item in enumerate(values)} | {
+                item["name"]: item for item in values if isinstance(item, Mapping) and "name" in item
+            }
+        if not isinstance(values, Mapping) or key not in values:
             return False
+        values = values[key]
     return bool(place)
 
 

@@ -20,8 +20,8 @@ from emoreason.training.voice.training import Corpus, VoiceTraining, new_trainin
 
 
 class VoiceStage(Stage[VoiceSettings]):
-    """OUT/STAGE/PHASE: each phase but the last; OUT/STAGE/final: the last one; OUT/STAGE/data, OUT/STAGE/states: sounds, and what the
-    frozen encoder makes of them and of their changed copies."""
+    """OUT/STAGE/PHASE: each phase but the last; OUT/STAGE/final: the last one; OUT/STAGE/data, OUT/STAGE/states: sounds, and
+    what the frozen encoder makes of them and of their changed copies."""
 
     settings_type = VoiceSettings
 
