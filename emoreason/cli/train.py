@@ -93,7 +93,9 @@ def _show(pipeline, name: str) -> None:
     if found is None:
         settings = pipeline.run.stages[name]
         sets = ", ".join(settings.data_sets())
-        print(f"{name}: kind {settings.kind}, {settings.steps} steps, data sets {sets}, which are there")
+        print(safe(f"{name}: kind {settings.kind}, {settings.steps} steps, data sets {sets}, which are there"))
+        for line in pipeline.stage(name).outline():
+            print(safe(line))
         return
     for number, sample in enumerate(found.samples, 1):
         print(safe(f"--- {name}, sample {number}"))

@@ -1,4 +1,4 @@
-"""Clips for stage 0 out of single pictures, and batches of them.
+"""Clips of faces out of single pictures, and batches of them.
 
 Letters: N pictures of a data set, T frames of a clip, C clips, F frames of all clips of a batch, E emotions, A action units.
 

@@ -1,4 +1,4 @@
-"""What stage 0 trains for faces: the encoder, its two heads, and auxiliary heads that make the tokens tell what the frames show.
+"""What the stage `face` trains: the encoder, its two heads, and auxiliary heads that make the tokens tell what the frames show.
 
 Letters: C clips of a batch, T frames, R regions, Q dynamics tokens, D width, E emotions, A action units.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -11,7 +11,9 @@ from emoreason.instructions.record import Strict
 from emoreason.model.config_file import check_keys, nearest
 from emoreason.training.fit import Schedule
 
-Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+One = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)  # a single one may stand without brackets
+Names = Annotated[list[str], One]
+Learned = Annotated[list[Literal["train", "valid"]], One, Field(min_length=1)]  # splits: "test" is never learned from
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -117,6 +119,9 @@ class PhasedSettings(StageSettings):
             for name in phase.data_names():
                 if name not in self.data:
                     raise ValueError(f"phase '{phase.name}' names the data set '{name}'{nearest(name, self.data)}")
+            for name in phase.validation:
+                if "valid" in self.data[name].train:
+                    raise ValueError(f"phase '{phase.name}' is chosen by valid of '{name}': take it out of data.{name}.train")
         return self
 
     @classmethod

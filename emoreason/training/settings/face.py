@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from emoreason.instructions.recipe import Pattern
 from emoreason.instructions.record import Strict
 from emoreason.model.config_file import check_keys
-from emoreason.training.settings.base import Names, PhasedSettings, PhaseSettings, Rate, Share, SourceSettings, Weight
+from emoreason.training.settings.base import Learned, PhasedSettings, PhaseSettings, Rate, Share, SourceSettings, Weight
 
 
 class FaceDataSettings(Strict):
@@ -20,7 +20,7 @@ class FaceDataSettings(Strict):
     """
 
     recipe: str
-    train: Names = Field(["train"], min_length=1)
+    train: Learned = ["train"]
     votes: bool = True
     sequence: Pattern | None = None
     frame_rate: Rate | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from emoreason.instructions.record import Strict
-from emoreason.training.settings.base import Names, PhasedSettings, PhaseSettings, Rate, Share, Weight
+from emoreason.training.settings.base import Learned, PhasedSettings, PhaseSettings, Rate, Share, Weight
 
 
 def _rising(value: tuple[float, float]) -> tuple[float, float]:
@@ -22,7 +22,7 @@ class VoiceDataSettings(Strict):
     learned from. copies: changed copies of each training clip beside the clip as it is."""
 
     recipe: str
-    train: Names = Field(["train"], min_length=1)
+    train: Learned = ["train"]
     copies: int = Field(0, ge=0)
 
 

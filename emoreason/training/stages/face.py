@@ -3,27 +3,20 @@
 from typing import Any
 
 from emoreason.model.config_file import load_config
-from emoreason.training.data_sets import places
 from emoreason.training.face import protocols
 from emoreason.training.face.data import Faces, build_faces
 from emoreason.training.face.model import FaceTraining
 from emoreason.training.face.training import new_training, train_face
 from emoreason.training.phases import places_of
 from emoreason.training.settings.face import FaceSettings
-from emoreason.training.stages.stage import Progress, Stage
+from emoreason.training.stages.phased import PhasedStage
+from emoreason.training.stages.stage import Progress
 
 
-class FaceStage(Stage[FaceSettings]):
-    """OUT/STAGE/PHASE: each phase but the last; OUT/STAGE/final: the last one; OUT/STAGE/data: faces as they are read."""
+class FaceStage(PhasedStage[FaceSettings]):
+    """As PhasedStage."""
 
     settings_type = FaceSettings
-
-    @property
-    def seed(self) -> int:
-        return self.work.run.seed if self.settings.seed is None else self.settings.seed
-
-    def check(self) -> None:
-        places(self.settings.data_sets(), self.work.roots, self.work.data)
 
     def run(self, progress: Progress | None) -> bool:
         model, faces = self.new(), self.faces(progress)
@@ -39,7 +32,7 @@ class FaceStage(Stage[FaceSettings]):
 
     def faces(self, progress: Progress | None) -> dict[str, Faces]:
         """The data sets that phases take, prepared from their observations, by name."""
-        found = places(self.settings.data_sets(), self.work.roots, self.work.data)
+        found = self.places()
         asked = {name: self.settings.data[name] for name in self.settings.used()}
         store, folder = self.work.store, self.folder / "data"
         return {name: build_faces(name, one, found[one.recipe], store, folder, progress=progress) for name, one in asked.items()}

@@ -74,6 +74,10 @@ class Stage(ABC, Generic[Settings]):
         """What the stage would do, where it can tell; trains nothing."""
         return None
 
+    def outline(self) -> list[str]:
+        """Lines about the data of a stage that has no dry run."""
+        return []
+
     def load(self, model: EmoReasonForConditionalGeneration) -> dict[str, Any]:
         """Fill the model with the parts of the finished stage; returns parts.json."""
         return load_parts(model, self.final)

@@ -10,31 +10,24 @@ from emoreason.errors import ConfigError
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.config_file import load_config
 from emoreason.model.modeling import load_whisper
-from emoreason.training.data_sets import places, sha256_of
+from emoreason.training.data_sets import sha256_of
 from emoreason.training.phases import places_of
 from emoreason.training.settings.voice import VoicePhaseSettings, VoiceSettings
-from emoreason.training.stages.stage import Progress, Stage
+from emoreason.training.stages.phased import PhasedStage
+from emoreason.training.stages.stage import Progress
 from emoreason.training.voice import protocols
 from emoreason.training.voice.data import States, Voices, encode, load_voices
 from emoreason.training.voice.training import Corpus, VoiceTraining, new_training, train_voice
 
 
-class VoiceStage(Stage[VoiceSettings]):
-    """OUT/STAGE/PHASE: each phase but the last; OUT/STAGE/final: the last one; OUT/STAGE/data, OUT/STAGE/states: sounds, and
-    what the frozen encoder makes of them and of their changed copies."""
+class VoiceStage(PhasedStage[VoiceSettings]):
+    """As PhasedStage; OUT/STAGE/states: what the frozen encoder makes of the sounds and of their changed copies."""
 
     settings_type = VoiceSettings
-
-    @property
-    def seed(self) -> int:
-        return self.work.run.seed if self.settings.seed is None else self.settings.seed
 
     @cached_property
     def config(self) -> EmoReasonConfig:
         return load_config(self.work.run.model)
-
-    def check(self) -> None:
-        places(self.settings.data_sets(), self.work.roots, self.work.data)
 
     def run(self, progress: Progress | None) -> bool:
         encoder, tokens = self.source()
@@ -64,7 +57,7 @@ class VoiceStage(Stage[VoiceSettings]):
         """The data sets that phases take, by name, with the encoder's states of what is learned from and of `splits`, and with
         changed copies of what is learned from."""
         asked = {name: self.settings.data[name] for name in self.settings.used()}
-        found = places(self.settings.data_sets(), self.work.roots, self.work.data)
+        found = self.places()
         corpora = {}
         for name, one in asked.items():
             voices = load_voices(name, one, found[one.recipe], self.work.store, self.folder / "data", progress)

@@ -194,7 +194,7 @@ def encode(
     folder.mkdir(parents=True, exist_ok=True)
     for first in range(0, len(clips), _PART):
         some = list(clips[first : first + _PART])
-        path = folder / f"{voices.dataset}-copy{copy}-{some[0]:05d}.safetensors"
+        path = folder / f"{voices.dataset}-copy{copy}-{some[0]:05d}-{sha256_of(some)[:8]}.safetensors"
         if not path.is_file():
             _save(_encode_part(voices, some, copy, encoder, effects, seed, list(clips)), path)
         if progress is not None:

@@ -101,6 +101,8 @@ def test_an_entry_with_a_kind_stands_for_itself():
         ({"data": {"ckplus48": {"sequence": None}}}, "data.ckplus48.sequence is missing: clips 'last' are made of sequences"),
         ({"schedule": {"steps": 3}}, "schedule.steps takes no effect: each phase says its own; write phases.alone.schedule"),
         ({"loss": dict.fromkeys(SHIPPED.phases[0].loss.terms(), 0)}, "'loss': no term has a weight"),
+        ({"data": {"ferplus": {"train": ["train", "valid"]}}}, "chosen by valid of 'ferplus': take it out of data.ferplus"),
+        ({"data": {"ferplus": {"train": "test"}}}, "'data.ferplus.train.0': Input should be 'train' or 'valid'"),
         ({"phases": []}, "'phases': List should have at least 1 item"),
         ({"phases": ["alone"]}, "'phases.0': Input should be a valid dictionary"),
         ({"stage": "fase"}, "'fase' is neither a file here nor one of the shipped stages; did you mean face"),

@@ -83,7 +83,12 @@ def test_the_commands_of_the_page_train_an_encoder(home, name, recipe, parts, ca
     few = [part for setting in FEW for part in ("--set", setting)]
     arguments = [*line.split()[1:], "--set", f"model={home / 'toy.yaml'}", "--store", str(home / "store"), *few]
     assert command([*arguments, "--dry-run"]) == 0
-    assert f"{name}: kind {name}, 2 steps, data sets {recipe}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{name}: kind {name}, 2 steps, data sets {recipe}" in told and f"records of {recipe}" in told
+    assert ("joy 10 (happiness), anger 10 (anger), bored 10 (no emotion)" in told) == (name == "face")
+    assert "not observed" not in told
+    assert command([*arguments, "--dry-run", "--store", str(home / "empty")]) == 0
+    assert f"run `emoreason data observe {recipe} --no-words` first" in capsys.readouterr().out
     assert command(arguments) == 0
     assert capsys.readouterr().out.split() == [f"OUT/{name}/page.html"]
     index = read_index(home / "OUT" / name / "final")
