@@ -39,6 +39,11 @@ def names(kind: Kind) -> list[str]:
     return sorted(file.stem for file in (shipped() / _FOLDERS[kind]).glob("*.yaml"))
 
 
+def shipped_file(kind: Kind, name: str) -> Path:
+    """Path of the shipped file of a name that `names` lists."""
+    return shipped() / _FOLDERS[kind] / f"{name}.yaml"
+
+
 def resolve(kind: Kind, name_or_path: str | Path) -> Path:
     """Path of an existing local file or folder, else of the shipped one of that name ("x" or "x.yaml").
 
@@ -52,7 +57,7 @@ def resolve(kind: Kind, name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     known = names(kind)
     if name.removesuffix(".yaml") in known:  # compared with the listing, so that no name can point outside the folder
-        return shipped() / _FOLDERS[kind] / f"{name.removesuffix('.yaml')}.yaml"
+        return shipped_file(kind, name.removesuffix(".yaml"))
     near = get_close_matches(name.removesuffix(".yaml"), known, 3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"shipped {kind}: {', '.join(known) or 'none'}"
     raise ConfigError(f"'{name}' is neither a file here nor one of the shipped {kind}; {hint}")

@@ -4,7 +4,7 @@ import torch
 
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.face_data import CANVAS, Faces, fold_of
+from emoreason.training.face.data import CANVAS, Faces, fold_of
 
 E, A = len(EMOTIONS), len(AUS)
 
@@ -26,7 +26,10 @@ def made_faces(dataset: str = "ferplus", count: int = 40, seed: int = 0, **chang
     if dataset != "ferplus":
         coded[:, AUS.index("AU12")] = (majority == EMOTIONS.index("happiness")).float()
         coded[:, AUS.index("AU04")] = (majority == EMOTIONS.index("anger")).float()
-    split = torch.arange(count) * 4 // count
+    fold = torch.tensor([fold_of(group) for group in groups])
+    split = (torch.arange(count) * 4 // count - 1).clamp(0)
+    if dataset != "ferplus":  # by subject, as in the recipes
+        split = (fold - 2).clamp(0)
     arrays = {
         "crops": torch.randint(0, 256, (count, CANVAS, CANVAS), generator=rng, dtype=torch.uint8),
         "landmarks": torch.rand(count, 478, 3, generator=rng).half(),
@@ -40,7 +43,8 @@ def made_faces(dataset: str = "ferplus", count: int = 40, seed: int = 0, **chang
         "majority": majority.to(torch.int8),
         "aus": coded,
         "measured": torch.rand(count, A, generator=rng),
-        "split": (split - 1).clamp(0).to(torch.int8),
-        "fold": torch.tensor([fold_of(group) for group in groups], dtype=torch.int8),
+        "split": split.to(torch.int8),
+        "fold": fold.to(torch.int8),
     }
-    return Faces(dataset, tuple(ids), tuple(groups), arrays | changed)
+    sequence = None if dataset == "ferplus" else r"^(.+)_\d+$"
+    return Faces(dataset, tuple(ids), tuple(groups), arrays | changed, sequence, 30.0)

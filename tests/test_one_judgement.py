@@ -37,8 +37,8 @@ from emoreason.training import mixtures
 from emoreason.training.assess import answers, clips_of, native, settings_of
 from emoreason.training.calibration import votes
 from emoreason.training.run import load_run
-from emoreason.training.sft import MIXTURES, Stage
-from emoreason.training.words_stage import give_words
+from emoreason.training.sft import MIXTURES, TuningSetup
+from emoreason.training.words.head import give_words
 
 ROUNDING = 5.1e-5  # reports have four decimals
 TEMPERATURE = 1.5
@@ -178,7 +178,7 @@ def by_page(talks: Talks) -> Shares:
 def by_calibration(talks: Talks) -> Shares:
     run, roots, out = load_run(talks.folder / "run.yaml"), {"talks": talks.root}, talks.folder / "out"
     mixtures.build(run, roots, None, out / MIXTURES)
-    stage = Stage(run, "reason", out, roots, None, data_store(talks.store))
+    stage = TuningSetup(run, "reason", out, roots, None, data_store(talks.store))
     found = votes(stage, ["clips"]).fused(TEMPERATURE, WEIGHTS).exp().numpy()
     records = stage.conversations("valid").sources["clips"].records
     return {record.id: p for record, p in zip(records, found, strict=True)}

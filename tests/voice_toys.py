@@ -1,7 +1,5 @@
 """Two small corpora of tones: each emotion is a melody, each speaker a pitch, and a toy Whisper hears them."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.audio import RATE
 from emoreason.model.config import VOICE_EMOTIONS
-from emoreason.training import voice_data
+from emoreason.training.voice.data import read_voices, save_voices
 
 SPLITS = {"s0": "train", "s1": "train", "s2": "train", "s3": "valid", "s4": "test"}
 
@@ -33,8 +31,8 @@ def write_corpus(folder, dataset, emotions, clips=2):
         "prosody": prosody, "samples": torch.from_numpy(np.concatenate(sounds)),
         "starts": torch.tensor(np.cumsum([0, *map(len, sounds)])),
     }  # fmt: skip
-    voice_data._save(arrays, folder / f"{dataset}.safetensors", {"names": json.dumps(names)})
-    return voice_data.load_voices(dataset, folder, folder, folder)
+    save_voices(names | {"source": dataset}, arrays, folder / f"{dataset}.safetensors")
+    return read_voices(folder / f"{dataset}.safetensors")
 
 
 def melody(emotion, speaker, rng):

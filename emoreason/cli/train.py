@@ -83,7 +83,11 @@ def _show(pipeline, name: str) -> None:
     """What a stage would do, as lines."""
     found = pipeline.dry_run(name)
     if found is None:
-        print(f"{name}: {pipeline.run.stages[name]} (its data are there; its own code plans it)")
+        settings = pipeline.run.stages[name]
+        sets = ", ".join(settings.data_sets())
+        print(safe(f"{name}: kind {settings.kind}, {settings.steps} steps, data sets {sets}, which are there"))
+        for line in pipeline.stage(name).outline():
+            print(safe(line))
         return
     for number, sample in enumerate(found.samples, 1):
         print(safe(f"--- {name}, sample {number}"))

@@ -25,7 +25,7 @@ from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import MOST_LINES, Evidence, emotion_question
 from emoreason.model.segment_input import SegmentInput, mel_of
-from emoreason.model.stages import PARTS, REST, PartRow, Stage, apply_stage, load_stage, part_of
+from emoreason.model.stages import PARTS, REST, PartRow, StageSpec, apply_stage, load_stage, part_of
 from emoreason.model.untrained import quiet_libraries, untrained
 from emoreason.perception.observation import Cue
 
@@ -68,7 +68,8 @@ class Description:
 
 
 def describe(
-    model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, stage: Stage | None = None, seconds: float = SECONDS
+    model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, stage: StageSpec | None = None,
+    seconds: float = SECONDS,
 ) -> Description:
     """Count. With a stage it is applied; without, nothing counts as trainable."""
     inputs = stated_segment(processor, seconds)

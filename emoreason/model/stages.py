@@ -1,7 +1,8 @@
 """Stages: which parts of the model train, and how fast. One frozen dataclass, one idempotent function that applies it.
 
-A stage file names the parts that train; every other part is frozen:
+A stage file of kind sft names the parts that train; every other part is frozen:
 
+    kind: sft
     train: {connectors: full, language: lora}
     lr: {connectors: 1.0e-3, language: 5.0e-4}
 """
@@ -37,7 +38,7 @@ REST = "rest"  # never trains: vocabulary, output layer and the backbone's own v
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageSpec:
     """`train` maps parts to lora or full (absent = frozen), `lr` gives each of them its learning rate.
 
     Raises ConfigError for an unknown part or mode, and for a learning rate that is absent, unused or not above 0.
@@ -78,21 +79,25 @@ class PartRow:
     lr: float | None
 
 
-def load_stage(name_or_path: str | Path) -> Stage:
+def load_stage(name_or_path: str | Path) -> StageSpec:
     """From a YAML file or the name of a shipped one. Raises ConfigError naming file, key and the nearest valid key."""
     path = resolve("stages", name_or_path)
     values = read_mapping(path)
-    check_keys(values, ("train", "lr"), str(path))
+    kind = values.pop("kind", None)
+    if kind not in (None, "sft"):
+        raise ConfigError(f"{path} is of kind '{kind}'; only stages of kind sft say which parts of the model train")
+    if kind is None:  # a file of version 0.1, which holds no other settings of the stage
+        check_keys(values, ("train", "lr"), str(path))
     for key in ("train", "lr"):
         if not isinstance(values.get(key), dict):
             raise ConfigError(f"{path}: {key} must be a mapping of parts, got {values.get(key)!r}")
     try:
-        return Stage(path.stem, values["train"], values["lr"])
+        return StageSpec(path.stem, values["train"], values["lr"])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def apply_stage(model: nn.Module, stage: Stage) -> list[PartRow]:
+def apply_stage(model: nn.Module, stage: StageSpec) -> list[PartRow]:
     """Make exactly the stage's parameters trainable; applying it again changes nothing.
 
     A part that trains in full differs from its source from then on: the configuration no longer names the source, so that
@@ -119,7 +124,7 @@ def apply_stage(model: nn.Module, stage: Stage) -> list[PartRow]:
     return [PartRow(part, stage.mode(part), *counts, stage.lr.get(part)) for part, counts in rows.items()]
 
 
-def parameter_groups(model: nn.Module, stage: Stage) -> list[dict]:
+def parameter_groups(model: nn.Module, stage: StageSpec) -> list[dict]:
     """One optimiser group per trained part, with its name and learning rate. Apply the stage first."""
     groups: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -156,7 +161,7 @@ _WHY = dict.fromkeys((*PARTS, REST), "") | {
 }
 
 
-def _check_possible(model: nn.Module, stage: Stage) -> None:
+def _check_possible(model: nn.Module, stage: StageSpec) -> None:
     if stage.mode("language") == FULL and model.config.quantization:
         raise ConfigError(f"stage '{stage.name}': a backbone in {model.config.quantization} cannot train in full; use lora")
 

@@ -29,10 +29,10 @@ from emoreason.perception.store import ObservationStore
 from emoreason.scoring.metrics.calibration import brier, ece, risk_coverage
 from emoreason.training.features import batched
 from emoreason.training.mixtures import class_of
-from emoreason.training.parts import load_parts
+from emoreason.training.parts import FINAL, load_parts
 from emoreason.training.run import Run
-from emoreason.training.sft import FINAL, Stage
-from emoreason.training.words_stage import set_weights, take_words
+from emoreason.training.sft import TuningSetup
+from emoreason.training.stages.words import set_weights, take_words
 
 FILE = "calibration.json"
 BATCH = 8
@@ -52,7 +52,7 @@ def calibrate_run(
     validation data stage 0 has trained on.
     """
     *_, name = run.tuning()
-    stage = Stage(run, name, out, roots, data, store)
+    stage = TuningSetup(run, name, out, roots, data, store)
     load_parts(stage.model, out / name / FINAL)
     take_words(run, out, stage.model)
     chosen = parts or [part for part, spec in stage.spec.mixture.items() if spec.kind != "conflicts"]
@@ -85,7 +85,7 @@ class Votes:
 
 
 @torch.no_grad()
-def votes(stage: Stage, parts: Sequence[str], most: int = 80, progress: Progress | None = None) -> Votes:
+def votes(stage: TuningSetup, parts: Sequence[str], most: int = 80, progress: Progress | None = None) -> Votes:
     """Of up to `most` validation clips of each part. Faces and voices go through the encoders, whose heads vote.
 
     Raises ConfigError for a part that the stage lacks, and where no clip has a label that stands for an emotion.
@@ -118,7 +118,7 @@ def votes(stage: Stage, parts: Sequence[str], most: int = 80, progress: Progress
     return Votes(torch.cat(languages), heads, truth, [part for part, _ in rows])
 
 
-def _labelled(stage: Stage, part: str, most: int) -> list[tuple[Record, Records, str]]:
+def _labelled(stage: TuningSetup, part: str, most: int) -> list[tuple[Record, Records, str]]:
     """Validation records of a part, where they come from, and the emotion that their label stands for."""
     source = stage.conversations("valid").sources[part]
     labelled = [(record, canonical(class_of(record) or "")) for record in source.records]

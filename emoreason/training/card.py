@@ -41,7 +41,8 @@ def model_card(
 ) -> str:
     """Markdown. `measured`: what each finished stage saved beside its parts; hours: how long it trained; base: the checkpoint
     that the run began with, path and sha256; results: a section of test figures. No figure comes from anywhere else."""
-    recipes = {name: load_recipe(name) for name in run.data_sets() + perception_data(run)}
+    others = [name for stage in run.stages.values() for name in stage.data_sets()]
+    recipes = {name: load_recipe(name) for name in [*run.data_sets(), *others]}
     missing = [name for name in run.stages if name not in measured]
     parts = [
         f"# {run.name}",
@@ -56,12 +57,6 @@ def model_card(
         _LIMITS,
     ]
     return "\n\n".join(parts)
-
-
-def perception_data(run: Run) -> list[str]:
-    """Recipes that the stages with code of their own learn from."""
-    face = ["ferplus", "ckplus48", "ckplus_neutral_peak"] if "face" in run.stages else []
-    return face + (["ravdess", "nemo"] if "voice" in run.stages else []) + (run.words.data if run.words else [])
 
 
 def _source(recipe: Recipe) -> list[str]:

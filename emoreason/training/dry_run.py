@@ -20,7 +20,7 @@ from emoreason.model.processing import IGNORED, EmoReasonProcessor
 from emoreason.model.stages import PartRow
 from emoreason.training.mixtures import SPLITS, read
 from emoreason.training.run import Run
-from emoreason.training.sft import MIXTURES, Stage
+from emoreason.training.sft import MIXTURES, TuningSetup
 
 SAMPLES = 10
 DRAWN = 200  # samples at most that are looked at for so many that were observed
@@ -63,7 +63,7 @@ class Blanks:
         return None if place.voice_key is None else np.zeros(self.voice_shape, np.float32)
 
 
-def dry_run(stage: Stage) -> DryRun:
+def dry_run(stage: TuningSetup) -> DryRun:
     """One real forward and backward pass tells time and memory. Raises ConfigError where not one sample can be asked."""
     source, free = stage.conversations(), psutil.virtual_memory().available
     source.features = Blanks(stage.processor)
@@ -138,7 +138,7 @@ def _lengths(source: Conversations, examples) -> tuple[list[int], list[int]]:
     return batch["attention_mask"].sum(1).tolist(), (batch["labels"] != IGNORED).sum(1).tolist()
 
 
-def _one_step(stage: Stage, batch) -> float:
+def _one_step(stage: TuningSetup, batch) -> float:
     device = next(stage.model.parameters()).device
     started = time.perf_counter()
     with torch.autocast(device.type, torch.bfloat16, enabled=stage.spec.plan(0).bf16(device)):

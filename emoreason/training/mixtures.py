@@ -23,9 +23,11 @@ from emoreason.instructions.recipe import Recipe, load_recipe
 from emoreason.instructions.record import ClosedLabel, Record
 from emoreason.instructions.store import read_index, read_records, write_records
 from emoreason.instructions.tasks import Task, tasks_for, tasks_of
-from emoreason.instructions.validate import data_root, load
+from emoreason.instructions.validate import data_root
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.run import PartSpec, Run
+from emoreason.training.data_sets import load_set
+from emoreason.training.run import Run
+from emoreason.training.settings.sft import PartSpec
 
 FILE = "mixtures.json"
 FORMAT = "emoreason/mixtures/1"
@@ -141,14 +143,6 @@ def focused(record: Record, before: int) -> Record:
 def tested_passages(sets: Mapping[str, Sequence[Record]]) -> set[str]:
     """What is said in the test split of any of the sets (`leaks.passages`)."""
     return {plain for records in sets.values() for record in records if record.split == "test" for plain in passages(record)}
-
-
-def load_set(recipe: Recipe, place: Path, progress: Progress | None) -> list[Record]:
-    """All splits: the test split says what must not be trained on."""
-    loaded = load(recipe, place, progress, open_media=False)
-    if not loaded.report.ok:
-        raise ConfigError(f"{recipe.name} at {place}: {'; '.join(loaded.report.errors)}")
-    return loaded.records
 
 
 def _why(part: PartSpec, sets: Mapping[str, Sequence[Record]]) -> str:

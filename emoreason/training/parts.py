@@ -15,7 +15,7 @@ from emoreason.model.config_file import check_keys
 from emoreason.model.stages import PARTS, WORDS_ADAPTER
 from emoreason.training.checkpoint import save_file_whole
 
-INDEX = "parts.json"
+FINAL, INDEX = "final", "parts.json"  # OUT/STAGE/final/parts.json is there once the stage is finished
 FORMAT = "emoreason/parts/1"
 
 

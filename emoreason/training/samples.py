@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from emoreason.model.decode import TransformersEngine
 from emoreason.training.page import Sample
-from emoreason.training.sft import Stage
+from emoreason.training.sft import TuningSetup
 
 COUNT, MOST_TOKENS = 6, 90
 FILE = "samples.json"
@@ -14,7 +14,7 @@ FILE = "samples.json"
 class Samples:
     """The first question of a few validation conversations. What was written before the stage survives an interruption."""
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: TuningSetup):
         self.stage, self.file = stage, stage.out / stage.name / FILE
 
     def write(self, when: str) -> list[Sample]:

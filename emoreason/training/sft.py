@@ -19,7 +19,7 @@ from emoreason.instructions.mixture import Mixture, Part
 from emoreason.model.backbones import decoder_of
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import IGNORED
-from emoreason.model.stages import FROZEN, apply_stage, load_stage, parameter_groups
+from emoreason.model.stages import FROZEN, apply_stage, parameter_groups
 from emoreason.model.verdict import own_head
 from emoreason.perception.store import ObservationStore
 from emoreason.training.features import Features
@@ -27,12 +27,13 @@ from emoreason.training.finetune import initial
 from emoreason.training.fit import Fitted, fit, moved
 from emoreason.training.mixtures import class_of, locate, part_sources
 from emoreason.training.own_labels import LabelledConversations
-from emoreason.training.parts import INDEX, load_parts, save_parts
+from emoreason.training.parts import FINAL, INDEX, load_parts, save_parts
 from emoreason.training.processes import main_first
-from emoreason.training.run import Run, TuningStage
+from emoreason.training.run import Run
+from emoreason.training.settings.sft import SftSettings
 
 Progress = Callable[[str, float, float | None], None]
-FINAL, MIXTURES, FEATURES = "final", "mixtures", "features"
+MIXTURES, FEATURES = "mixtures", "features"  # folders of a run
 PLAIN_TOKENS = 320  # up to here plain attention fits in memory, and trains 1.4 times as fast as the fused kernel on CPU
 ENCODERS = ("face.trunk", "face", "voice.encoder", "voice")
 
@@ -70,8 +71,8 @@ class Tuning(nn.Module):
         return TuningOutput(loss + self.label_weight * own, out.loss.detach(), words.detach(), own.detach())
 
 
-class Stage:
-    """One stage of a run, ready: model with the parts of earlier stages, data, and what trains.
+class TuningSetup:
+    """One stage of kind sft, ready: model with the parts of earlier stages, data, and what trains.
 
     `out` is the run's folder: OUT/mixtures holds the records, OUT/STAGE/final the parts each stage trained.
     """
@@ -88,8 +89,8 @@ class Stage:
     ):
         """skip_missing: parts of stages that are not finished stay new, for a look at the stage (dry run)."""
         self.run, self.name, self.out, self.store = run, name, out, store
-        self.spec: TuningStage = run.tuning()[name]
-        self.stage = load_stage(self.spec.stage)
+        self.spec: SftSettings = run.tuning()[name]
+        self.stage = self.spec.spec(name)
         if wrong := [part for part in ENCODERS if self.stage.mode(part) != FROZEN]:
             raise ConfigError(f"stage '{name}' trains {wrong[0]}: encoders train in the stages face and voice only")
         if (self.spec.sentiment + self.spec.label > 0) != (self.stage.mode("heads") != FROZEN):
@@ -148,7 +149,7 @@ def save_memory(model: EmoReasonForConditionalGeneration) -> None:
     model.backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
-def tune(stage: Stage, progress: Progress | None = None) -> Fitted:
+def tune(stage: TuningSetup, progress: Progress | None = None) -> Fitted:
     """Train a stage to its end, or until SIGTERM; the parts it trained go to OUT/STAGE/final once it is finished."""
     with main_first():
         stage.prepare(progress)
@@ -168,7 +169,7 @@ def tune(stage: Stage, progress: Progress | None = None) -> Fitted:
 
 
 @torch.no_grad()
-def validate(stage: Stage, source: Conversations, chosen: list[tuple[str, Example]], batch: int) -> dict[str, float]:
+def validate(stage: TuningSetup, source: Conversations, chosen: list[tuple[str, Example]], batch: int) -> dict[str, float]:
     """Loss and token accuracy of the answers, over all and by part, and accuracy of the head on words; teacher-forced."""
     device = next(stage.model.parameters()).device
     enabled = stage.spec.plan(0).bf16(device)

@@ -22,10 +22,9 @@ from emoreason.training import log
 from emoreason.training.card import model_card
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.finetune import initial
-from emoreason.training.parts import INDEX, load_parts
-from emoreason.training.run import WORDS, Run
-from emoreason.training.sft import FINAL
-from emoreason.training.words_stage import give_words
+from emoreason.training.run import Run
+from emoreason.training.stages.kinds import stage_of
+from emoreason.training.stages.stage import Workspace
 
 MOST_MB = 40.0
 
@@ -70,11 +69,10 @@ def ship(
 def gather(run: Run, out: Path, model: EmoReasonForConditionalGeneration) -> dict[str, Any]:
     """Fill the model from the stages of the run that are finished, in their order; stage -> what it measured."""
     measured = {}
+    work = Workspace(run, out)
     for name in run.stages:
-        if (out / name / FINAL / INDEX).is_file():
-            if name == WORDS:
-                give_words(model, run.words.reads)
-            measured[name] = load_parts(model, out / name / FINAL)["info"]
+        if work.finished(name):
+            measured[name] = stage_of(work, name).load(model)["info"]
     if not measured:
         raise ConfigError(f"{out}: no stage of run {run.name} is finished: run `emoreason train {run.name} --out {out}`")
     return measured
@@ -102,4 +100,5 @@ def save(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor
 
 def unfinished(run: Run, out: Path) -> list[str]:
     """Stages that have not saved their parts."""
-    return [name for name in run.stages if not (out / name / FINAL / INDEX).is_file()]
+    work = Workspace(run, out)
+    return [name for name in run.stages if not work.finished(name)]

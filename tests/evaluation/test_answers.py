@@ -21,7 +21,7 @@ from emoreason.labels.action_units import ACTION_UNITS
 from emoreason.labels.label_set import LabelSet
 from emoreason.model.config import UTTERANCE_HEAD
 from emoreason.perception.segments import Segment
-from emoreason.training.words_stage import give_words
+from emoreason.training.words.head import give_words
 
 SMILE = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU06": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
 FROWN = ({"au": {"AU04": [(1.0, 3.0, 9.0, 0.9, "both")], "AU07": [(1.0, 3.0, 9.0, 0.8, "both")]}},)

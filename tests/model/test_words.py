@@ -20,7 +20,7 @@ from emoreason.model.segment_input import spoken, utterances
 from emoreason.model.verdict import head_sources, present_in
 from emoreason.model.words import MOST_BEFORE, MOST_SAID, read_words, words_batch
 from emoreason.perception.segments import Segment
-from emoreason.training.words_stage import give_words
+from emoreason.training.words.head import give_words
 
 READS = {"layer": 1, "languages": ["en"]}
 ROWS = [("no cue stands out", "which emotion is shown"), (), ("f1 AU12 strong.",)]

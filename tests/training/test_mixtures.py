@@ -16,7 +16,7 @@ from emoreason.instructions.observe_all import files_of, jobs_of
 from emoreason.instructions.record import ClosedLabel, Record, Turn
 from emoreason.instructions.tasks import conversation
 from emoreason.training import mixtures
-from emoreason.training.face_data import HELD_APART, fold_of
+from emoreason.training.face.data import fold_of
 from emoreason.training.mixtures import class_of, focused, limited
 from emoreason.training.run import load_run
 
@@ -75,6 +75,7 @@ stages:
       rises: {data: ckplus_neutral_peak, kind: sequences, tasks: [emotion, action_units]}
     schedule: {steps: 1, batch: 1}
 """
+HELD_APART = 4  # the fold of the recipe's test split
 HELD = next(f"S{n:03d}" for n in range(99) if fold_of(f"S{n:03d}") == HELD_APART)
 TRAINED_ON = [f"S{n:03d}" for n in range(99) if fold_of(f"S{n:03d}") < HELD_APART - 1][:3]
 

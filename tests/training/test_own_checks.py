@@ -8,8 +8,8 @@ from training_data import write_sound
 from emoreason.cli.main import run as command
 from emoreason.errors import ConfigError, EnvironmentProblem
 from emoreason.training.own_checks import check_own
-from emoreason.training.pipeline import memory_told
 from emoreason.training.run import load_run
+from emoreason.training.stages.sft import memory_told
 
 RECIPE = {
     "name": "moods", "title": "t", "source": "s", "licence": "l", "terms": "t", "layout": "x", "faces": "none", "metric": "m",

@@ -42,11 +42,11 @@ def pipeline(folder, out) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def stage(folder, tmp_path_factory) -> sft.Stage:
+def stage(folder, tmp_path_factory) -> sft.TuningSetup:
     """The multitask stage, not trained, its mixtures built and its tokens computed."""
     out = tmp_path_factory.mktemp("stage")
     mixtures.build(load_run(folder / "run.yaml"), {}, str(folder / "data"), out / "mixtures")
-    made = sft.Stage(
+    made = sft.TuningSetup(
         load_run(folder / "run.yaml"), "multitask", out, {}, str(folder / "data"), data_store(folder / "store"), skip_missing=True
     )
     made.prepare()

@@ -5,8 +5,7 @@ import pytest
 from emoreason.config import names, resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.recipe import load_recipe
-from emoreason.model.stages import load_stage
-from emoreason.training.run import CODED, OWN, is_run, load_run
+from emoreason.training.run import OWN, is_run, load_run
 
 GOOD = """
 model: tiny
@@ -25,9 +24,7 @@ stages:
 def test_every_shipped_run_loads_and_names_what_exists(name):
     own = "ravdess" if OWN in resolve("runs", name).read_text(encoding="utf-8") else None
     run = load_run(name, data=own)
-    for stage in run.tuning().values():
-        load_stage(stage.stage)
-    for recipe in run.data_sets():
+    for recipe in [*run.data_sets(), *(recipe for stage in run.stages.values() for recipe in stage.data_sets())]:
         load_recipe(recipe)
     assert run.digest() == load_run(name, data=own).digest()
 
@@ -41,7 +38,7 @@ def test_settings_are_put_over_the_file(tmp_path):
     (tmp_path / "run.yaml").write_text(GOOD)
     run = load_run(tmp_path / "run.yaml", ["stages.align.schedule.steps=9", "seed=3", "stages.align.mixture.faces.limit=4"])
     assert run.stages["align"].plan(run.seed).steps == 9 and run.stages["align"].plan(run.seed).seed == 3
-    assert run.stages["align"].mixture["faces"].limit == 4 and run.stages["face"] == {} and "face" in CODED
+    assert run.stages["align"].mixture["faces"].limit == 4 and run.stages["face"].kind == "face"
 
 
 @pytest.mark.parametrize(

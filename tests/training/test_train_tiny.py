@@ -10,12 +10,13 @@ from training_data import make_model
 from emoreason.errors import ConfigError
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.untrained import untrained
-from emoreason.training import face_stage, voice_stage
+from emoreason.training.face import training as face
 from emoreason.training.parts import INDEX, load_parts, part_state, save_parts
 from emoreason.training.run import load_run
 from emoreason.training.ship import ship
+from emoreason.training.voice import training as voice
 
-PARTS = {"face": face_stage.PARTS, "voice": voice_stage.PARTS}
+PARTS = {"face": face.PARTS, "voice": voice.PARTS}
 TAKEN = [part for parts in PARTS.values() for part in parts]
 
 

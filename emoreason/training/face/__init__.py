@@ -1,0 +1,1 @@
+"""The face encoder and its heads: pictures to clips, training, figures."""

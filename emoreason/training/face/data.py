@@ -1,0 +1,273 @@
+"""Faces as the stage `face` reads them: one memory-mapped file per data set, with crops, meshes, signals and labels of every
+picture. Any data set of pictures that has a recipe will do.
+
+Letters: N pictures, S crop side (`CANVAS`), E emotions, A action units.
+
+Crops are a little larger than what the encoder sees, at the same scale: the middle of a canvas is exactly the crop that
+`model.segment_input` cuts, and the rest is there for augmentation to move in. They are kept for training only, in a folder
+the caller chooses; nothing else in the package stores faces.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from emoreason.errors import ConfigError
+from emoreason.instructions.answers import label_of
+from emoreason.instructions.observe_all import data_store, find
+from emoreason.instructions.recipe import Recipe, load_recipe
+from emoreason.instructions.record import Record
+from emoreason.labels.action_units import ACTION_UNITS, AUS
+from emoreason.labels.emotions import EMOTIONS
+from emoreason.media import Clip
+from emoreason.model.segment_input import WHOLE_PICTURE
+from emoreason.perception.observation import Person
+from emoreason.perception.regions import aligned_crop, crop_matrix
+from emoreason.training.data_sets import load_set, sha256_of
+from emoreason.training.settings.face import FaceDataSettings
+
+SIDE, MARGIN = 48, 0.1  # of the crop the encoder sees: FaceConfig.image_size and FaceConfig.margin
+CANVAS = 72  # pixels: the same crop with 12 more on every side
+OUTSIDE = 128  # grey beyond the picture, as in perception.regions.aligned_crop
+FOLDS = 5  # of subjects, by the hash of their names
+_CHUNK = 512  # pictures per part file
+SPLITS = ("train", "valid", "test")
+
+Progress = Callable[[str, int, int], None]  # data set, pictures done, pictures in all
+
+
+@dataclass(frozen=True)
+class Faces:
+    """`arrays` share their first axis N:
+
+    crops uint8 [N, S, S] luma; landmarks float16 [N, 478, 3] in units of the encoder's crop; blendshapes float16 [N, 52];
+    pose [N, 3], gaze [N, 2] degrees; quality [N]; mesh bool [N]: it has landmarks;
+    emotion [N, E] shares, NaN where no emotion is labelled; known [N]: share of the votes that went to an emotion;
+    majority int8 [N]: place in EMOTIONS, -1 without one;
+    aus [N, A] coded by people: 0 or 1, NaN where not coded; measured [N, A] intensities of the package's own series, NaN without;
+    split int8 [N]: place in train, valid, test; fold int8 [N] of the subject.
+
+    dataset: name under `data` in the settings; sequence, frame_rate: as there.
+    """
+
+    dataset: str
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    arrays: dict[str, Tensor]
+    sequence: str | None = None
+    frame_rate: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.arrays[name]
+
+    def where(self, mask: Tensor) -> "Faces":
+        """The pictures for which `mask` [N] is True."""
+        keep = mask.nonzero().flatten()
+        ids, groups = ([values[i] for i in keep.tolist()] for values in (self.ids, self.groups))
+        arrays = {name: values[keep] for name, values in self.arrays.items()}
+        return replace(self, ids=tuple(ids), groups=tuple(groups), arrays=arrays)
+
+    def split(self, *names: str) -> "Faces":
+        return self.where(torch.isin(self["split"], torch.tensor([SPLITS.index(name) for name in names])))
+
+    @property
+    def sequences(self) -> list[str]:
+        """[N] which film each picture is a frame of; one that the pattern does not fit is a film of its own."""
+        found = [re.search(self.sequence, name) if self.sequence else None for name in self.ids]
+        return [match.group(1) if match else name for match, name in zip(found, self.ids, strict=True)]
+
+
+def together(some: Sequence[Faces]) -> Faces:
+    """Pictures of several data sets as one."""
+    if len(some) == 1:
+        return some[0]
+    arrays = {name: torch.cat([faces[name] for faces in some]) for name in some[0].arrays}
+    ids, groups = (tuple(name for faces in some for name in getattr(faces, kind)) for kind in ("ids", "groups"))
+    return Faces("+".join(faces.dataset for faces in some), ids, groups, arrays)
+
+
+def fold_of(group: str, folds: int = FOLDS) -> int:
+    """The fold of a subject, whoever the others are: as in the recipes."""
+    return int(sha256(group.encode()).hexdigest(), 16) % folds
+
+
+# building
+
+
+def build_faces(
+    name: str, asked: FaceDataSettings, root: Path, store: Path, folder: Path, workers: int = 2, progress: Progress | None = None
+) -> Faces:
+    """The faces of a data set that was observed into `store`: prepared in `folder`, unless they are there for the same records.
+
+    Goes on where it was interrupted. Pictures that were not observed, or on which no face was found, are left out. Raises
+    ConfigError for a set that does not pass validation, that has no pictures, or of which no picture is left.
+    """
+    recipe = load_recipe(asked.recipe)
+    records = [record for record in load_set(recipe, root, None) if picture_of(record)]
+    if not records:
+        raise ConfigError(f"data.{name}: recipe '{asked.recipe}' has no pictures, which is what the stage learns from")
+    path, source = folder / f"{name}.safetensors", sha256_of(asked.votes, recipe, *records)
+    if not _made_of(path, source):
+        parts = folder / f"{name}-{source[:16]}.parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
+        jobs = [(parts / f"{i:05d}.safetensors", recipe, asked.votes, chunk, root, store) for i, chunk in enumerate(chunks)]
+        for done, _ in enumerate(_each(jobs, workers), 1):
+            if progress is not None:
+                progress(name, min(done * _CHUNK, len(records)), len(records))
+        _join([job[0] for job in jobs], path, source, asked.recipe)
+        for job in jobs:
+            job[0].unlink()
+        parts.rmdir()
+    with safe_open(path, framework="pt") as file:
+        names = json.loads(file.metadata()["names"])
+    return Faces(name, tuple(names["ids"]), tuple(names["groups"]), load_file(path), asked.sequence, asked.frame_rate)
+
+
+def picture_of(record: Record) -> str | None:
+    """The file of a record that is one picture."""
+    media = record.media
+    if media is None or media.video:
+        return None
+    return media.image or (media.frames[0] if len(media.frames) == 1 else None)
+
+
+def _made_of(path: Path, source: str) -> bool:
+    """Whether the file is there and was made of just these records."""
+    if not path.is_file():
+        return False
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["names"]).get("source") == source
+
+
+def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
+    """Parts written, one after the other; `workers=1` works in this process."""
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        yield from map(_write_part, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_write_part, jobs)
+
+
+def _write_part(job: tuple) -> None:
+    path, recipe, votes, records, root, store = job
+    if path.is_file():
+        return
+    kept, rows = data_store(store), []
+    for record in records:
+        observation = find(record, root, kept, words=False)
+        if observation is not None and observation.people:
+            rows.append(_row(record, recipe, votes, observation.people[0], root / picture_of(record)))
+    names = [row.pop("names") for row in rows]
+    arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in (rows[0] if rows else ())}
+    _save(arrays, {"ids": [name for name, _ in names], "groups": [group for _, group in names]}, path)
+
+
+def _join(parts: Sequence[Path], path: Path, source: str, recipe: str) -> None:
+    ids, groups, loaded = [], [], []
+    for part in parts:
+        with safe_open(part, framework="pt") as file:
+            names = json.loads(file.metadata()["names"])
+        if names["ids"]:
+            loaded.append(load_file(part))
+        ids += names["ids"]
+        groups += names["groups"]
+    if not ids:
+        raise ConfigError(f"data.{path.stem}: no face was observed on its pictures; run `emoreason data observe {recipe}` first")
+    arrays = {name: torch.cat([arrays[name] for arrays in loaded]) for name in loaded[0]}
+    _save(arrays, {"ids": ids, "groups": groups, "source": source}, path)
+
+
+def _save(arrays: dict[str, Tensor], names: dict, path: Path) -> None:
+    partial = path.with_suffix(".part")
+    save_file(arrays, partial, metadata={"names": json.dumps(names)})
+    os.replace(partial, path)
+
+
+def _row(record: Record, recipe: Recipe, votes: bool, person: Person, path: Path) -> dict:
+    emotion, known, majority = _emotion(record, recipe, votes)
+    crop, landmarks, mesh = _face(person, path)
+    pair = person.action_units.intensity[0]  # [A, 2]
+    measured = np.where(np.isnan(pair).all(1), np.nan, np.fmax(pair[:, 0], pair[:, 1])) if mesh else np.full(len(AUS), np.nan)
+    return {
+        "names": (record.id, record.group),
+        "crops": crop,
+        "landmarks": landmarks.astype(np.float16),
+        "blendshapes": np.nan_to_num(person.blendshapes[0]).astype(np.float16),
+        "pose": np.nan_to_num(person.pose[0]).astype(np.float32),
+        "gaze": np.nan_to_num(person.gaze[0]).astype(np.float32),
+        "quality": np.float32(np.nan_to_num(person.quality[0, 3])),
+        "mesh": np.bool_(mesh),
+        "emotion": emotion,
+        "known": np.float32(known),
+        "majority": np.int8(majority),
+        "aus": _units(record),
+        "measured": measured.astype(np.float32),
+        "split": np.int8(SPLITS.index(record.split)),
+        "fold": np.int8(fold_of(record.group)),
+    }
+
+
+def _face(person: Person, path: Path) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Canvas [S, S], landmarks [478, 3] in crop units, and whether there are any: else the box, as the encoder falls back on."""
+    frame = next(iter(Clip(path).frames([0.0])))
+    rim = (CANVAS - SIDE) // 2
+    if person.found[0] == WHOLE_PICTURE:
+        x, y, width, height = (person.boxes[0] * frame.scale).round().astype(int)
+        part = frame.image[max(y, 0) : max(y + height, 1), max(x, 0) : max(x + width, 1)]
+        small = cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        return np.pad(_luma(small), rim, constant_values=OUTSIDE), np.zeros((478, 3), np.float32), False
+    mesh = person.landmarks(np.array([0]))[0] * frame.scale  # [478, 3] px
+    wide = ((1 + 2 * MARGIN) * CANVAS / SIDE - 1) / 2  # the margin that keeps the scale
+    crop = _luma(aligned_crop(frame.image, mesh, CANVAS, wide))
+    matrix = crop_matrix(mesh, SIDE, MARGIN)
+    flat = mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    depth = mesh[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
+    return crop, np.concatenate([flat, depth], axis=1) / SIDE, True
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] -> [H, W], ITU-R BT.601: what the small trunk works on."""
+    return (image @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
+
+
+def _emotion(record: Record, recipe: Recipe, votes: bool) -> tuple[np.ndarray, float, int]:
+    """Shares over EMOTIONS (NaN without any), the share that went to emotions at all, and the majority's place or -1."""
+    label = record.label(recipe.scheme.name) if recipe.scheme else None
+    shares = np.zeros(len(EMOTIONS), np.float32)
+    if label is not None:
+        one = label.value if votes else label_of(record, recipe.scheme.name)
+        told = (label.shares if votes or one is None else None) or {one: 1.0}
+        for name, share in told.items():
+            emotion = recipe.scheme.crosswalk.get(name)
+            if emotion is not None:
+                shares[EMOTIONS.index(emotion)] += share
+    known = float(shares.sum())
+    chosen = recipe.scheme.crosswalk.get(label.value) if label is not None and label.value else None
+    return (shares / known if known > 0 else shares * np.nan), known, EMOTIONS.index(chosen) if chosen else -1
+
+
+def _units(record: Record) -> np.ndarray:
+    """[A] 0, 1 or NaN."""
+    out = np.full(len(AUS), np.nan, np.float32)
+    for unit in record.action_units:
+        if unit.au in ACTION_UNITS:
+            out[AUS.index(unit.au)] = float(unit.present)
+    return out

@@ -1,0 +1,1 @@
+"""Settings: what the YAML of a stage may say, checked when it is read. No training code."""

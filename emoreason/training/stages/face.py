@@ -1,0 +1,38 @@
+"""The stage kind `face`: the face encoder and its heads, from pictures with labels of emotion and action units."""
+
+from typing import Any
+
+from emoreason.model.config_file import load_config
+from emoreason.training.face import protocols
+from emoreason.training.face.data import Faces, build_faces
+from emoreason.training.face.model import FaceTraining
+from emoreason.training.face.training import new_training, train_face
+from emoreason.training.phases import places_of
+from emoreason.training.settings.face import FaceSettings
+from emoreason.training.stages.phased import PhasedStage
+from emoreason.training.stages.stage import Progress
+
+
+class FaceStage(PhasedStage[FaceSettings]):
+    """As PhasedStage."""
+
+    settings_type = FaceSettings
+
+    def run(self, progress: Progress | None) -> bool:
+        model, faces = self.new(), self.faces(progress)
+        return train_face(model, self.settings, faces, self.seed, places_of(self.settings.phases, self.folder), progress)
+
+    def protocol(self, name: str, progress: Progress | None = None) -> dict[str, Any]:
+        """Figures that are not those of the trained weights: face.protocols."""
+        return protocols.run_protocol(name, self.new(), self.settings, self.faces(progress), self.seed, self.folder, progress)
+
+    def new(self) -> FaceTraining:
+        """New weights."""
+        return new_training(load_config(self.work.run.model).face_config, self.settings.phases[0].loss, self.seed)
+
+    def faces(self, progress: Progress | None) -> dict[str, Faces]:
+        """The data sets that phases take, prepared from their observations, by name."""
+        found = self.places()
+        asked = {name: self.settings.data[name] for name in self.settings.used()}
+        store, folder = self.work.store, self.folder / "data"
+        return {name: build_faces(name, one, found[one.recipe], store, folder, progress=progress) for name, one in asked.items()}

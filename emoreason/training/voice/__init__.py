@@ -1,0 +1,1 @@
+"""The voice encoder and its head: sounds to encoded states, training, figures."""

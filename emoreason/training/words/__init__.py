@@ -1,0 +1,1 @@
+"""The head on utterances: which ones, how they are read, fit, tuning, figures."""
