@@ -24,7 +24,7 @@ from emoreason.labels.label_set import LabelSet
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.model import verdict
 from emoreason.model.config import UTTERANCE_HEAD, FaceConfig
-from emoreason.model.decode import Prompt
+from emoreason.model.engines import Prompt
 from emoreason.model.fusion import fuse
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.segment_input import Modality, SegmentInput

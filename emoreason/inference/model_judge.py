@@ -23,7 +23,7 @@ from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.media import Clip
 from emoreason.model import verdict
-from emoreason.model.decode import Engine, OnText
+from emoreason.model.engines import Engine, OnText
 from emoreason.model.fusion import Source, clip_evidence, fuse
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
-from emoreason.model.decode import MOST_TOKENS, Engine, OnText, Prompt
+from emoreason.model.engines import MOST_TOKENS, Engine, OnText, Prompt
 from emoreason.model.fusion import Source, clip_evidence
 from emoreason.model.heads import Head
 from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, answer_text

@@ -17,7 +17,7 @@ from emoreason.instructions.record import Record
 from emoreason.instructions.tasks import in_words
 from emoreason.labels.label_set import LabelSet
 from emoreason.model import verdict
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.fusion import fuse
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor

@@ -24,7 +24,7 @@ from emoreason.instructions.record import Record
 from emoreason.instructions.tasks import in_words
 from emoreason.labels.emotions import EMOTIONS, canonical
 from emoreason.model import verdict
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.fusion import Source, fuse
 from emoreason.model.prompt import emotion_question
 from emoreason.model.segment_input import utterances

@@ -19,7 +19,7 @@ from emoreason.inference.loading import load_judge
 from emoreason.inference.model_judge import UNTRAINED
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.perception.store import ObservationStore
 from emoreason.report.assemble import assemble

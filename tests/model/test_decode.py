@@ -9,8 +9,8 @@ from model.families import FAMILIES, toy
 from model.samples import segment
 
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.cache import with_room
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.cache import with_room
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.fusion import fuse
 from emoreason.model.prompt import WHY, answer_text
 from emoreason.model.verdict import (
@@ -85,9 +85,9 @@ def test_writing_on_the_cache_is_generating_from_scratch(parts):
     processor, model = parts
     engine = engine_of(parts)
     batch = processor(mixed(processor))
-    special = sorted(engine._special - engine._ends)
-    whole = model.generate(**batch, max_new_tokens=6, do_sample=False, eos_token_id=sorted(engine._ends), pad_token_id=0)
-    expected = [engine._text(row, until_answer=False) for row in whole[:, batch["input_ids"].shape[1] :].tolist()]
+    special = engine.texts.banned
+    whole = model.generate(**batch, max_new_tokens=6, do_sample=False, eos_token_id=sorted(engine.texts.ends), pad_token_id=0)
+    expected = [engine.texts.text(row, until_answer=False) for row in whole[:, batch["input_ids"].shape[1] :].tolist()]
     prompt = engine.read(batch)
     label_scores(engine, prompt, EMOTIONS)  # scoring leaves the prompt as it was
     written = engine.write(prompt, 6, until_answer=False)

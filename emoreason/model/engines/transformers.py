@@ -1,57 +1,38 @@
-"""Decoding behind one small interface: read a prompt once, score candidate texts on its key-value cache, write on from it.
+"""The engine on the model's own backbone, of any family, by transformers' `generate`.
 
-Letters: B batch, S prompt tokens, L candidate texts, C tokens of the longest one, V vocabulary.
+Letters: B batch, S prompt tokens, L candidate texts, C tokens of the longest one, N rows (B x answers), V vocabulary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, is_dataclass, replace
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from transformers import Cache, GenerationConfig, PreTrainedTokenizerBase
+from transformers import Cache, GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase
 from transformers.generation.streamers import BaseStreamer
 
-from emoreason.model.cache import with_room
+from emoreason.model.engines.cache import with_room
+from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt
+from emoreason.model.engines.sampling import Sampler, Sampling, Written
+from emoreason.model.engines.texts import RowStream, Texts
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 
-MOST_TOKENS = 120  # of an explanation
 ROWS = 16  # candidates scored in one pass: each carries its own copy of the prompt's cache
-OnText = Callable[[int, str], None]  # row of the batch, new text
 _ALIKE = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")  # inputs of one entry per prompt token
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """Left-padded prompts as the model has read them: all but their last token lies in `cache`, so that every continuation
-    starts with a real step and the cache never has to be cut. May be scored and continued any number of times until the next
-    `read` (families with mRoPE keep the offsets of the last prompt in the model).
+class TransformersPrompt(Prompt):
+    """Left-padded prompts: all but their last token lies in `cache`, so that every continuation starts with a real step and the
+    cache never has to be cut. Families with mRoPE keep the offsets of the last prompt in the model: good until the next `read`.
     """
 
     input_ids: Tensor  # [B, S]
     attention_mask: Tensor  # [B, S]
     cache: Cache  # of S - 1 tokens
-    heads: dict[str, Tensor]  # name -> logits of the heads whose encoder had input
-
-
-class Engine(Protocol):
-    """What a verdict needs of a decoder."""
-
-    def read(self, batch: Mapping[str, Any]) -> Prompt:
-        """Take in what the processor made: ids, face, voice and pictures."""
-
-    def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:
-        """[B, L] log p(text | prompt), summed over the text's tokens, no length normalisation."""
-
-    def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:
-        """The prompts, each with more tokens behind it (at least one): an answer that was settled on, and the next question."""
-
-    def write(
-        self, prompt: Prompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
-    ) -> list[str]:
-        """Greedy texts, one per prompt; up to the first `<` (so neither `<answer>` nor any mark is in it) or the whole reply."""
 
 
 class TransformersEngine:
@@ -59,9 +40,10 @@ class TransformersEngine:
 
     def __init__(self, model: EmoReasonForConditionalGeneration, tokenizer: PreTrainedTokenizerBase):
         self.model, self.tokenizer = model.eval(), tokenizer
+        self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
 
     @torch.no_grad()
-    def read(self, batch: Mapping[str, Any]) -> Prompt:
+    def read(self, batch: Mapping[str, Any]) -> TransformersPrompt:
         """Raises ValueError when placeholders and encoder tokens disagree, or a prompt has fewer than two tokens."""
         inputs = {name: _on(value, self.model.device) for name, value in batch.items()}
         seen, heard = self.model.encode(inputs.pop("face", None), inputs.pop("voice", None))
@@ -72,12 +54,12 @@ class TransformersEngine:
         if not mask[:, -1].all():
             raise ValueError("prompts must be padded on the left to be continued")
         inputs |= {name: inputs[name][:, :-1] for name in _ALIKE if inputs.get(name) is not None}
-        config = GenerationConfig(max_new_tokens=1, do_sample=False, pad_token_id=self._pad, return_dict_in_generate=True)
+        config = GenerationConfig(max_new_tokens=1, do_sample=False, pad_token_id=self.texts.pad, return_dict_in_generate=True)
         with self.model.soft_tokens(inputs["input_ids"], seen, heard):
             cache = self.model.backbone.generate(**inputs, generation_config=config).past_key_values
         own = not self.model.config.label_set().canonical  # then a head on the prompt's end votes
         words = self._last_state(ids, mask, cache) if own else None
-        return Prompt(ids, mask, cache, self.model.head_logits(seen, heard, words, utterance))
+        return TransformersPrompt(self.model.head_logits(seen, heard, words, utterance), ids, mask, cache)
 
     def _last_state(self, ids: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """[B, D] of the prompt's last token, which the cache does not hold."""
@@ -92,14 +74,14 @@ class TransformersEngine:
         return states[0][:, -1]
 
     @torch.no_grad()
-    def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:
-        pieces = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    def score(self, prompt: TransformersPrompt, texts: Sequence[str]) -> Tensor:
+        pieces = [self.texts.ids(text) for text in texts]
         step = max(1, ROWS // len(prompt.input_ids))
         return torch.cat([self._score(prompt, pieces[i : i + step]) for i in range(0, len(pieces), step)], dim=1)  # [B, L]
 
-    def _score(self, prompt: Prompt, pieces: list[list[int]]) -> Tensor:
+    def _score(self, prompt: TransformersPrompt, pieces: list[list[int]]) -> Tensor:
         batch, count, length = len(prompt.input_ids), len(pieces), max(map(len, pieces))
-        padded = torch.tensor([piece + [self._pad] * (length - len(piece)) for piece in pieces])
+        padded = torch.tensor([piece + [self.texts.pad] * (length - len(piece)) for piece in pieces])
         real = torch.tensor([[1.0] * len(piece) + [0.0] * (length - len(piece)) for piece in pieces])
         padded, real = padded.to(prompt.input_ids.device).repeat(batch, 1), real.to(prompt.input_ids.device)  # [B*L, C], [L, C]
         last = prompt.input_ids[:, -1:].repeat_interleave(count, dim=0)  # [B*L, 1]
@@ -117,9 +99,11 @@ class TransformersEngine:
         return (log_p.unflatten(0, (batch, count)) * real).sum(-1)  # [B, L]
 
     @torch.no_grad()
-    def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:
+    def follow(self, prompt: TransformersPrompt, pieces: Sequence[Sequence[int]]) -> TransformersPrompt:
         length = max(map(len, pieces))
-        ids = torch.tensor([[self._pad] * (length - len(piece)) + [*piece] for piece in pieces]).to(prompt.input_ids)  # [B, C]
+        ids = torch.tensor([[self.texts.pad] * (length - len(piece)) + [*piece] for piece in pieces]).to(
+            prompt.input_ids
+        )  # [B, C]
         real = torch.tensor([[0] * (length - len(piece)) + [1] * len(piece) for piece in pieces]).to(prompt.attention_mask)
         ids, mask = torch.cat([prompt.input_ids, ids], dim=1), torch.cat([prompt.attention_mask, real], dim=1)  # [B, S+C]
         cache = deepcopy(prompt.cache)
@@ -139,51 +123,52 @@ class TransformersEngine:
 
     @torch.no_grad()
     def write(
-        self, prompt: Prompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
+        self, prompt: TransformersPrompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
     ) -> list[str]:
-        stops = sorted(self._ends | self._marks if until_answer else self._ends)
         config = GenerationConfig(
             max_new_tokens=most_tokens,
             do_sample=False,
-            eos_token_id=stops,
-            pad_token_id=self._pad,
-            suppress_tokens=sorted(self._special - self._ends),
+            eos_token_id=sorted(self.texts.stops(until_answer)),
+            pad_token_id=self.texts.pad,
+            suppress_tokens=self.texts.banned,
         )
         written = self.model.backbone.generate(
             input_ids=prompt.input_ids,
             attention_mask=prompt.attention_mask,
             past_key_values=with_room(prompt.cache, most_tokens),
             generation_config=config,
-            streamer=on_text and TextStream(lambda row: self._text(row, until_answer), on_text),
+            streamer=on_text and _Streamer(lambda row: self.texts.text(row, until_answer), on_text),
         )
-        return [self._text(row, until_answer) for row in written[:, prompt.input_ids.shape[1] :].tolist()]
+        return [self.texts.text(row, until_answer) for row in written[:, prompt.input_ids.shape[1] :].tolist()]
 
-    def _text(self, tokens: list[int], until_answer: bool) -> str:
-        ended = next((i for i, token in enumerate(tokens) if token in self._ends), len(tokens))
-        text = self.tokenizer.decode(tokens[:ended], skip_special_tokens=True)
-        return text.split("<")[0] if until_answer else text
+    @torch.no_grad()
+    def sample(
+        self, prompt: TransformersPrompt, sampling: Sampling, most_tokens: int = MOST_TOKENS, until_answer: bool = True
+    ) -> list[list[Written]]:
+        count, start = sampling.answers, prompt.input_ids.shape[1]
+        cache = deepcopy(prompt.cache)
+        if count > 1:
+            cache.batch_repeat_interleave(count)
+        mask = prompt.attention_mask
+        stops = self.texts.stops(until_answer)
+        chooser = _Chooser(Sampler(sampling, len(mask), self.texts.banned))
+        written = self.model.backbone.generate(
+            input_ids=prompt.input_ids.repeat_interleave(count, dim=0),
+            attention_mask=mask.repeat_interleave(count, dim=0),
+            position_ids=self._positions(mask, prompt.cache).repeat_interleave(count, dim=-2),
+            past_key_values=with_room(cache, most_tokens),
+            generation_config=GenerationConfig(
+                max_new_tokens=most_tokens, do_sample=False, eos_token_id=sorted(stops), pad_token_id=self.texts.pad
+            ),
+            logits_processor=[chooser],
+        )
+        rows = written[:, start:].tolist()  # [N][C], padded behind what ended
+        answers = [self._written(row, log_p, stops, until_answer) for row, log_p in zip(rows, chooser.log_probs(), strict=True)]
+        return [answers[b : b + count] for b in range(0, len(answers), count)]
 
-    @cached_property
-    def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return min(self._ends) if pad is None else pad
-
-    @cached_property
-    def _ends(self) -> set[int]:
-        """What ends a turn: the tokenizer's and the generation settings' own (families have one for turns and one for texts)."""
-        named = self.model.backbone.generation_config.eos_token_id
-        named = named if isinstance(named, list) else [named]
-        return {token for token in (self.tokenizer.eos_token_id, *named) if token is not None}
-
-    @cached_property
-    def _special(self) -> set[int]:
-        return {*self.tokenizer.all_special_ids, *(self.model.config.special_token_ids or {}).values()}
-
-    @cached_property
-    def _marks(self) -> set[int]:
-        """Every token whose text holds a `<`: stops of a constrained text, by transformers' own stopping on token ids."""
-        texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
-        return {token for token, text in enumerate(texts) if "<" in text} - self._special
+    def _written(self, row: list[int], log_probs: list[float], stops: set[int], until_answer: bool) -> Written:
+        length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
+        return Written(self.texts.text(row, until_answer), tuple(row[:length]), tuple(log_probs[:length]))
 
 
 def _on(value: Any, device: torch.device) -> Any:
@@ -193,23 +178,37 @@ def _on(value: Any, device: torch.device) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
 
 
-class TextStream(BaseStreamer):
-    """Hands out the text of each row as it grows; half a character waits for its other half."""
+class _Streamer(BaseStreamer):
+    """Passes the tokens of every row on, without the prompt, which comes first."""
 
     def __init__(self, decode: Callable[[list[int]], str], on_text: OnText):
         self.decode, self.on_text = decode, on_text
-        self.tokens: list[list[int]] | None = None  # None until the prompt, which comes first, has passed
+        self.rows: RowStream | None = None
 
     def put(self, value: Tensor) -> None:
-        if self.tokens is None:
-            self.tokens, self.told = [[] for _ in value], [0] * len(value)
+        if self.rows is None:
+            self.rows = RowStream(len(value), self.decode, self.on_text)
             return
         for row, token in enumerate(value.tolist()):
-            self.tokens[row].append(token)
-            text = self.decode(self.tokens[row])
-            if len(text) > self.told[row] and not text.endswith("\ufffd"):
-                self.on_text(row, text[self.told[row] :])
-                self.told[row] = len(text)
+            self.rows.put(row, token)
 
     def end(self) -> None:
         """Nothing is held back."""
+
+
+class _Chooser(LogitsProcessor):
+    """Lets the sampler choose: the greedy search that follows finds its token the only possible one."""
+
+    def __init__(self, sampler: Sampler):
+        self.sampler = sampler
+        self.steps: list[np.ndarray] = []  # log-probabilities [N] of each step
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        tokens, log_p = self.sampler.choose(scores.float().cpu().numpy(), range(len(scores)))
+        self.steps.append(log_p)
+        chosen = torch.from_numpy(tokens).to(scores.device)[:, None]
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
+
+    def log_probs(self) -> list[list[float]]:
+        """[N][steps]"""
+        return np.stack(self.steps, axis=1).tolist()
