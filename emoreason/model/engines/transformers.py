@@ -101,9 +101,8 @@ class TransformersEngine:
     @torch.no_grad()
     def follow(self, prompt: TransformersPrompt, pieces: Sequence[Sequence[int]]) -> TransformersPrompt:
         length = max(map(len, pieces))
-        ids = torch.tensor([[self.texts.pad] * (length - len(piece)) + [*piece] for piece in pieces]).to(
-            prompt.input_ids
-        )  # [B, C]
+        padded = [[self.texts.pad] * (length - len(piece)) + [*piece] for piece in pieces]
+        ids = torch.tensor(padded).to(prompt.input_ids)  # [B, C]
         real = torch.tensor([[0] * (length - len(piece)) + [1] * len(piece) for piece in pieces]).to(prompt.attention_mask)
         ids, mask = torch.cat([prompt.input_ids, ids], dim=1), torch.cat([prompt.attention_mask, real], dim=1)  # [B, S+C]
         cache = deepcopy(prompt.cache)
