@@ -199,7 +199,7 @@ def _text_family(name: str, **options) -> Family:
 GRAPH_FAMILIES = {
     "llama": FAMILIES["llama"],
     "qwen2": _text_family("qwen2", tie_word_embeddings=False),
-    "qwen3": _text_family("qwen3", head_dim=24, tie_word_embeddings=False),
+    "qwen3": _text_family("qwen3", head_dim=32, tie_word_embeddings=False),
 }
 
 

@@ -67,7 +67,7 @@ def built(monkeypatch):
 
 
 def test_a_checkpoint_and_its_export_run_as_they_do_in_torch(checkpoint, home, tmp_path):
-    """The whole road: merged with its adapter, built, loaded without the backbone; words are read by the layers that were kept."""
+    """The whole road: merged with its adapter, built, loaded without the backbone; words are read by layers that were kept."""
     if reason := no_builder():
         pytest.skip(reason)
     model = EmoReasonForConditionalGeneration.from_pretrained(checkpoint)

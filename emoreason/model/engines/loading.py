@@ -12,9 +12,7 @@ from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 
 
-def onnx_engine(
-    checkpoint: str | Path, build: bool = False, threads: int | None = None
-) -> tuple[OnnxEngine, EmoReasonProcessor]:
+def onnx_engine(checkpoint: str | Path, build: bool = False, threads: int | None = None) -> tuple[OnnxEngine, EmoReasonProcessor]:
     """The engine (its `model` holds the torch parts) and the processor. `build`: also where there is no graph yet.
 
     Raises GraphProblem, whose message says why the torch engine must do, ConfigError for something that is not a checkpoint.
