@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,8 @@ def test_a_checkpoint_and_its_export_run_as_they_do_in_torch(checkpoint, home, t
     build_graph(exported, exported / "onnx")
     for source in (checkpoint, exported):
         engine, processor = onnx_engine(source, build=True)
-        batch = processor([segment(0, 2), segment(1, 1, words=("no cue stands out", "which emotion is shown"))])
+        spoken = replace(segment(1), words=("no cue stands out", "which emotion is shown"))
+        batch = processor([segment(0, 2), spoken])
         in_torch = TransformersEngine(model, processor.tokenizer)
         expected, found = in_torch.read(batch), engine.read(batch)
         assert expected.heads.keys() == found.heads.keys() and "words_emotion" in found.heads

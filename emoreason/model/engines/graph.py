@@ -25,7 +25,7 @@ from emoreason.model.processing import EmoReasonProcessor
 FORMAT = 1  # of the folder: another one is built anew
 MANIFEST = "manifest.json"
 INSIDE = "onnx"  # the folder in an export
-_MERGED_FROM = ("lora", "special_token_ids", "words", "base")  # settings on which the merged weights or what is kept depend
+_MERGED_FROM = ("lora", "special_token_ids", "base")  # settings on which the merged weights depend
 
 
 def graph_for(checkpoint: str | Path, build: bool = False) -> Path:
@@ -71,7 +71,7 @@ def _fill(checkpoint: Path, new: Path, key: str) -> None:
     config = _config(checkpoint)
     if reason := unsupported(config):
         raise GraphProblem(reason)
-    expected = write_weights(*_whole(checkpoint, config), new, (config.words or {}).get("layer", 0))
+    expected = write_weights(*_whole(checkpoint, config), new, _layers(config))
     write_graph(new, expected)
     files = {str(file.relative_to(new)): _synced(file) for file in sorted(new.rglob("*")) if file.is_file()}
     (new / MANIFEST).write_text(json.dumps({"format": FORMAT, "key": key, "files": files}, indent=1), encoding="utf-8")
@@ -104,9 +104,15 @@ def _key(checkpoint: Path) -> str:
         "format": FORMAT,
         "files": [sha256_of(file) for file in files],
         "source": source and _source(source),
+        "layers": _layers(config),
         **{name: settings.get(name) for name in _MERGED_FROM},
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _layers(config: EmoReasonConfig) -> int:
+    """Of the language model, that the head on utterances reads."""
+    return (config.words or {}).get("layer", 0)
 
 
 def _source(source: dict[str, str]) -> list[str]:
