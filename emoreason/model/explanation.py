@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from emoreason.model.decode import MOST_TOKENS, Engine, OnText, Prompt
+from emoreason.model.engines import MOST_TOKENS, Engine, OnText, Prompt
 from emoreason.model.prompt import answer_text
 from emoreason.scoring.answer import Answer, parse_answer
 from emoreason.scoring.grammar import parse

@@ -7,8 +7,8 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from peft import PeftModel
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
@@ -17,6 +17,9 @@ from emoreason.errors import ConfigError, EnvironmentProblem
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
+
+if TYPE_CHECKING:  # it takes seconds to import, and only checkpoints with an adapter need it
+    from peft import PeftModel
 
 BACKBONE, PARTS, README = "backbone", "emoreason", "README.md"
 
@@ -61,10 +64,10 @@ def open_export(folder: str | Path) -> tuple[EmoReasonForConditionalGeneration, 
     return model, EmoReasonProcessor.from_pretrained(folder / PARTS, config)
 
 
-def merged(backbone: PreTrainedModel | PeftModel, check: bool = False) -> PreTrainedModel:
+def merged(backbone: "PreTrainedModel | PeftModel", check: bool = False) -> PreTrainedModel:
     """The stock model with adapter and special-token rows merged in (in place). check: that all is finite, at a second's cost for
     a small model; raises ValueError."""
-    return backbone.merge_and_unload(safe_merge=check) if isinstance(backbone, PeftModel) else backbone
+    return backbone.merge_and_unload(safe_merge=check) if hasattr(backbone, "merge_and_unload") else backbone
 
 
 def _write(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, folder: Path) -> None:

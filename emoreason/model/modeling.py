@@ -218,18 +218,24 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, config: EmoReasonConfig | None = None, **_: Any
+        cls, folder: str | Path, config: EmoReasonConfig | None = None, backbone: PreTrainedModel | None = None, **_: Any
     ) -> "EmoReasonForConditionalGeneration":
-        """Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base."""
+        """`backbone`: taken as it is, merged, whole or its first layers; no weights of another are then loaded.
+
+        Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base.
+        """
         config = config or EmoReasonConfig.from_pretrained(folder)
-        with no_init_weights() if config.backbone else nullcontext():  # drawing also ties a new one
-            model = build(config)
-        state = _checked(all_weights(Path(folder), config), model)
+        given = backbone is not None
+        with no_init_weights() if config.backbone or given else nullcontext():  # drawing also ties a new one
+            model = build(config, backbone)
+        state = all_weights(Path(folder), config)
+        state = _checked({name: state[name] for name in state if not (given and name.startswith("backbone."))}, model)
         missing, unexpected = model.load_state_dict(state, strict=False)
         ours = model.state_dict()
         filled = {ours[name].data_ptr() for name in state.keys() & ours.keys()}  # of tied weights the file holds one
         missing = [name for name in missing if ours[name].data_ptr() not in filled]
-        wrong = [*unexpected, *(name for name in missing if not model._is_borrowed(name))]
+        missing = [name for name in missing if not (model._is_borrowed(name) or given and name.startswith("backbone."))]
+        wrong = [*unexpected, *missing]
         if wrong:
             parts = sorted({name.split(".")[0] for name in wrong})
             raise ConfigError(f"{folder}: weights do not fit the configuration in {', '.join(parts)} (first: {wrong[0]})")
@@ -270,9 +276,15 @@ def token_layout(config: EmoReasonConfig) -> Layout:
     return Layout(face=len(REGION_NAMES) + config.face_config.dynamics, voice=config.voice_config.tokens + 1)
 
 
-def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
-    """The model of a configuration: named sources are loaded, everything else is new. Raises AssetError, ConfigError."""
-    if config.backbone:
+def build(config: EmoReasonConfig, backbone: PreTrainedModel | None = None) -> EmoReasonForConditionalGeneration:
+    """The model of a configuration: named sources are loaded, everything else is new. `backbone`: taken as it is.
+
+    Raises AssetError, ConfigError.
+    """
+    given = backbone is not None
+    if given:
+        pass
+    elif config.backbone:
         backbone = load_backbone(config.backbone, config.quantization, config.dtype or torch.float32)
     else:
         backbone = new_backbone(config.language_config)
@@ -282,7 +294,8 @@ def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
     if config.face:
         source = AutoModel.from_pretrained(config.face["path"], use_safetensors=True)
         model.face.trunk.model.load_state_dict(getattr(source, "vision_model", source).state_dict())
-    model.add_adapter_layers()
+    if not given:
+        model.add_adapter_layers()
     return model
 
 

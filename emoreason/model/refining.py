@@ -7,7 +7,7 @@ import numpy as np
 
 from emoreason.media.clip import Clip
 from emoreason.model.config import UNITS_HEAD
-from emoreason.model.decode import Engine
+from emoreason.model.engines import Engine
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.observation import Observation

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
-from emoreason.model.decode import MOST_TOKENS, Engine, Prompt
+from emoreason.model.engines import MOST_TOKENS, Engine, Prompt
 from emoreason.model.fusion import Source, clip_evidence, fuse
 from emoreason.model.heads import Head
 from emoreason.model.processing import EmoReasonProcessor

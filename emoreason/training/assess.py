@@ -16,7 +16,7 @@ from emoreason.instructions.collator import Source
 from emoreason.instructions.record import Record
 from emoreason.labels.label_set import LabelSet
 from emoreason.model import verdict
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.refining import refine

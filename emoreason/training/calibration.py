@@ -22,7 +22,7 @@ from emoreason.instructions.record import Record
 from emoreason.labels.emotions import EMOTIONS, canonical
 from emoreason.labels.label_set import EMOTION_SET
 from emoreason.model import verdict
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.fusion import Source, fuse
 from emoreason.model.refining import refine
 from emoreason.perception.store import ObservationStore

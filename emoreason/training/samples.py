@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.training.page import Sample
 from emoreason.training.sft import TuningSetup
 

@@ -12,7 +12,7 @@ from emoreason.inference.batch.tables import SUMMARY_COLUMNS, summary_row
 from emoreason.inference.judges.model import ModelJudge
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import LabelSet
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.verdict import label_scores
 from emoreason.report.assemble import assemble
 from emoreason.report.emotion_report import EmotionReport

@@ -11,7 +11,7 @@ from observations import make_observation
 
 from emoreason.inference.judges.model import ModelJudge
 from emoreason.media import Clip
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.perception.observation import Observation

@@ -191,6 +191,18 @@ FAMILIES = {
 }  # fmt: skip
 
 
+def _text_family(name: str, **options) -> Family:
+    return Family(name, {**_TEXT, **options}, ["<|im_start|>", "<|im_end|>"], _chatml(""))
+
+
+# Those that an ONNX graph is built of; of two of them the output layer is not the embeddings again, one has wider heads.
+GRAPH_FAMILIES = {
+    "llama": FAMILIES["llama"],
+    "qwen2": _text_family("qwen2", tie_word_embeddings=False),
+    "qwen3": _text_family("qwen3", head_dim=32, tie_word_embeddings=False),
+}
+
+
 def emoreason_config(family: Family, **options) -> EmoReasonConfig:
     return EmoReasonConfig(
         language_config=family.language_config(),

@@ -5,28 +5,36 @@ from dataclasses import replace
 
 import pytest
 import torch
-from model.families import FAMILIES, toy
+from model.families import FAMILIES, GRAPH_FAMILIES, toy
+from model.graphs import graph_toy
 from model.samples import segment
 
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.cache import with_room
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.cache import with_room
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.explanation import concluded, explain, finished
 from emoreason.model.fusion import fuse
 from emoreason.model.prompt import WHY, answer_text
 from emoreason.model.verdict import LANGUAGE, VerdictSettings, head_sources, label_scores, language_source
 from emoreason.scoring.answer import parse_answer
 
+ON_GRAPHS = [f"{name} on a graph" for name in GRAPH_FAMILIES] + ["llama with adapters on a graph"]
 
-@pytest.fixture(scope="module", params=[*FAMILIES, "llama with adapters", "qwen3_vl with adapters"])
+
+@pytest.fixture(scope="module", params=[*FAMILIES, "llama with adapters", "qwen3_vl with adapters", *ON_GRAPHS])
 def parts(request):
-    name, _, adapted = request.param.partition(" with ")
-    return toy(FAMILIES[name], **({"lora": {"r": 2, "init_lora_weights": False}} if adapted else {}))
+    """Processor, model and the engine that is tested: transformers', or onnxruntime's on a graph of that model."""
+    name, _, rest = request.param.partition(" ")
+    if "graph" in rest:
+        return graph_toy(name, adapted="adapters" in rest)
+    processor, model = toy(FAMILIES[name], **({"lora": {"r": 2, "init_lora_weights": False}} if rest else {}))
+    return processor, model, TransformersEngine(model, processor.tokenizer)
 
 
 @pytest.fixture(scope="module")
 def llama():
-    return toy(FAMILIES["llama"])
+    processor, model = toy(FAMILIES["llama"])
+    return processor, model, TransformersEngine(model, processor.tokenizer)
 
 
 def mixed(processor):
@@ -36,14 +44,8 @@ def mixed(processor):
     return [two, replace(voice, question="Why?"), silent]
 
 
-def engine_of(parts):
-    processor, model = parts
-    return TransformersEngine(model, processor.tokenizer)
-
-
 def test_scores_on_the_shared_cache_are_those_of_whole_passes(parts):
-    processor, model = parts
-    engine = engine_of(parts)
+    processor, model, engine = parts
     texts = ["<answer>emotion=fear", "<answer>emotion=happiness", "f1", "a much longer answer than the others are."]
     for one in mixed(processor):
         batch = processor([one])
@@ -62,8 +64,7 @@ def test_scores_on_the_shared_cache_are_those_of_whole_passes(parts):
 
 
 def test_a_batch_is_its_segments(parts):
-    processor, model = parts
-    engine = engine_of(parts)
+    processor, _, engine = parts
     inputs = mixed(processor)
     together = engine.read(processor(inputs))
     scores, texts = label_scores(engine, together, EMOTIONS), engine.write(together, 8)
@@ -74,12 +75,11 @@ def test_a_batch_is_its_segments(parts):
 
 
 def test_writing_on_the_cache_is_generating_from_scratch(parts):
-    processor, model = parts
-    engine = engine_of(parts)
+    processor, model, engine = parts
     batch = processor(mixed(processor))
-    special = sorted(engine._special - engine._ends)
-    whole = model.generate(**batch, max_new_tokens=6, do_sample=False, eos_token_id=sorted(engine._ends), pad_token_id=0)
-    expected = [engine._text(row, until_answer=False) for row in whole[:, batch["input_ids"].shape[1] :].tolist()]
+    special = engine.texts.banned
+    whole = model.generate(**batch, max_new_tokens=6, do_sample=False, eos_token_id=sorted(engine.texts.ends), pad_token_id=0)
+    expected = [engine.texts.text(row, until_answer=False) for row in whole[:, batch["input_ids"].shape[1] :].tolist()]
     prompt = engine.read(batch)
     label_scores(engine, prompt, EMOTIONS)  # scoring leaves the prompt as it was
     written = engine.write(prompt, 6, until_answer=False)
@@ -88,8 +88,8 @@ def test_writing_on_the_cache_is_generating_from_scratch(parts):
 
 
 def test_a_cache_with_room_is_written_in_place(llama):
-    processor, model = llama
-    prompt = engine_of(llama).read(processor(mixed(processor)))
+    processor, _, engine = llama
+    prompt = engine.read(processor(mixed(processor)))
     roomy, plain = with_room(prompt.cache, 3), deepcopy(prompt.cache)
     kept, store = prompt.cache.layers[0].keys.clone(), roomy.layers[0].keys.data_ptr()
     for step in range(5):
@@ -106,8 +106,8 @@ def why(processor, one, emotion):
 
 def test_what_follows_a_prompt_is_read_as_if_it_had_stood_there(parts):
     """A batch whose prompts and whose answers differ in length, after scoring: each row writes what it writes alone, unaided."""
-    processor, model = parts
-    engine, inputs, emotions = engine_of(parts), mixed(processor), ["fear", None, "happiness"]
+    processor, _, engine = parts
+    inputs, emotions = mixed(processor), ["fear", None, "happiness"]
     prompt = engine.read(processor(inputs))
     label_scores(engine, prompt, EMOTIONS)
     pieces = [why(processor, one, emotion) for one, emotion in zip(inputs, emotions, strict=True)]
@@ -159,10 +159,9 @@ def test_the_answer_is_always_readable_and_the_fused_one(written, explanation):
 
 
 def test_an_abstaining_answer_is_readable(llama):
-    processor, model = llama
-    engine = engine_of(llama)
+    processor, _, engine = llama
     prompt = engine.read(processor([segment()]))
-    answer = explain(engine, prompt, [why(llama[0], segment(), None)], [None], EMOTIONS, most_tokens=4)[0]
+    answer = explain(engine, prompt, [why(processor, segment(), None)], [None], EMOTIONS, most_tokens=4)[0]
     assert answer.unclear and answer.emotion is None and answer.problem is None
 
 
@@ -176,7 +175,7 @@ def test_a_free_answer_is_what_the_model_wrote():
         assert answer.emotion == emotion and (answer.problem is None) == (emotion is not None)
 
 
-def test_our_special_tokens_are_never_written(llama):
+def test_our_special_tokens_are_never_written():
     processor, model = toy(FAMILIES["llama"])
     engine = TransformersEngine(model, processor.tokenizer)
     wanted = model.config.special_token_ids["<|er_face|>"]
@@ -188,8 +187,7 @@ def test_our_special_tokens_are_never_written(llama):
 
 
 def test_streams_add_up_to_the_texts(llama):
-    processor, model = llama
-    engine = engine_of(llama)
+    processor, _, engine = llama
     prompt = engine.read(processor(mixed(processor)))
     heard = ["", "", ""]
 
@@ -200,11 +198,11 @@ def test_streams_add_up_to_the_texts(llama):
 
 
 def test_right_padding_is_refused(llama):
-    processor, model = llama
+    processor, _, engine = llama
     batch = processor(mixed(processor))
     batch["attention_mask"] = batch["attention_mask"].flip(1)
     with pytest.raises(ValueError, match="padded on the left"):
-        engine_of(llama).read(batch)
+        engine.read(batch)
 
 
 def test_the_language_prior_is_divided_out():
@@ -219,7 +217,7 @@ def test_the_language_prior_is_divided_out():
 
 
 def test_only_frames_that_count_vote(llama):
-    _, model = llama
+    _, model, _ = llama
     rng = torch.Generator().manual_seed(0)
     logits = {"emotion": torch.randn(2, 2, 3, 8, generator=rng), "voice_emotion": torch.randn(2, 7, generator=rng)}
     quality = torch.zeros(2, 2, 3)

@@ -11,7 +11,7 @@ from observations import make_observation
 from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.backbones import decoder_of
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.export import merged
 from emoreason.model.fusion import fuse
 from emoreason.model.modeling import EmoReasonForConditionalGeneration

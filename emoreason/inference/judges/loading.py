@@ -9,7 +9,7 @@ from emoreason.config import checkpoint_of, names, resolve
 from emoreason.errors import ConfigError
 from emoreason.inference.judges.model import EvidencePath, ModelJudge
 from emoreason.model.base import checkpoint_folder, sha256
-from emoreason.model.decode import TransformersEngine
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.export import PARTS, merged, open_export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.precision import fast_bf16

@@ -33,7 +33,7 @@ from emoreason.labels.label_set import LabelSet
 from emoreason.media import Clip
 from emoreason.model import explanation
 from emoreason.model.config import UNITS_HEAD
-from emoreason.model.decode import Engine
+from emoreason.model.engines import Engine
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import WHY, answer_text, emotion_question, sanitize
 from emoreason.model.refining import refine

@@ -8,19 +8,19 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from emoreason import __version__
 from emoreason.errors import EnvironmentProblem
 from emoreason.inference.judges.loading import load_processor
 from emoreason.inference.judges.model import ModelJudge
-from emoreason.model.decode import MOST_TOKENS, OnText, Prompt
+from emoreason.model.engines import MOST_TOKENS, OnText, Prompt
 from emoreason.model.heads import Head
 from emoreason.model.served import Server
 
@@ -43,6 +43,14 @@ class ServedJudge(ModelJudge):
         super().__init__(processor, engine, name, "text", revision=f"{__version__}, {server.model} at {server.url}")
 
 
+@dataclass(frozen=True)
+class ServedPrompt(Prompt):
+    """Left-padded prompts, which are sent whole each time."""
+
+    input_ids: Tensor  # [B, S]
+    attention_mask: Tensor  # [B, S]
+
+
 class ServedEngine:
     """`Engine` on a server that runs the merged backbone. The server keeps the key-value caches, as far as it has any, and looks
     after its own memory; encoders and their heads it has none."""
@@ -56,13 +64,13 @@ class ServedEngine:
     def perceive(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         return {}
 
-    def read(self, batch: Mapping[str, Any]) -> Prompt:
+    def read(self, batch: Mapping[str, Any]) -> ServedPrompt:
         """Raises ValueError when the batch holds soft tokens."""
         if batch.get("face") is not None or batch.get("voice") is not None:
             raise ValueError("a served model takes text evidence only: process the segments with soft=False")
-        return Prompt(batch["input_ids"], batch["attention_mask"], DynamicCache(), {})
+        return ServedPrompt({}, batch["input_ids"], batch["attention_mask"])
 
-    def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:
+    def score(self, prompt: ServedPrompt, texts: Sequence[str]) -> Tensor:
         """[B, L] log p(text | prompt) but for the tokens that all texts begin with, which no comparison of them needs.
 
         A token that is not among those that the server lists counts as the last of these, which is an upper bound. Raises
@@ -92,7 +100,7 @@ class ServedEngine:
     def _listed(self, listed: Listed, token: int) -> float | None:
         return listed.get(token, listed.get(self.tokenizer.decode([token])))
 
-    def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:
+    def follow(self, prompt: ServedPrompt, pieces: Sequence[Sequence[int]]) -> ServedPrompt:
         rows = [[*ids, *piece] for ids, piece in zip(_rows(prompt), pieces, strict=True)]
         longest = max(map(len, rows))
         ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows])
@@ -100,7 +108,7 @@ class ServedEngine:
         return replace(prompt, input_ids=ids, attention_mask=mask)
 
     def write(
-        self, prompt: Prompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
+        self, prompt: ServedPrompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
     ) -> list[str]:
         """`on_text` gets each text as a whole."""
         stop = ("<",) if until_answer else ()
@@ -112,7 +120,7 @@ class ServedEngine:
         return texts
 
 
-def _rows(prompt: Prompt) -> list[list[int]]:
+def _rows(prompt: ServedPrompt) -> list[list[int]]:
     """The prompts without their padding."""
     return [ids[mask.bool()].tolist() for ids, mask in zip(prompt.input_ids, prompt.attention_mask, strict=True)]
 

@@ -1,0 +1,254 @@
+"""The engine on an ONNX graph of the merged backbone, run by onnxruntime on the CPU: the same tokens in a third of the time.
+
+The graph takes embeddings, so soft tokens enter as they do in torch; the encoders, the embeddings and the heads stay there, in a
+model whose backbone holds no more layers than they need (`model.engines.graph`). Keys and values are written in place.
+Letters: B batch, R rows decoded together, T tokens of a pass, L candidate texts, V vocabulary, H width, D head width, K heads.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os.path import commonprefix
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from emoreason.errors import ContextError
+from emoreason.model.engines.encoders import LocalEngine
+from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt
+from emoreason.model.engines.sampling import Sampler, Sampling, Written, log_softmax
+from emoreason.model.engines.texts import RowStream, Texts
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
+
+SPARE = 96  # tokens of room behind a prompt, for labels and what follows it: more are given when they are needed
+Choose = Callable[[np.ndarray, Sequence[int]], np.ndarray]  # logits [R, V] of these rows -> their next tokens [R]
+
+
+class Graph:
+    """A graph of the backbone, opened. Its limits are its own: layers, heads and widths are read from it."""
+
+    def __init__(self, file: Path, threads: int | None = None):
+        """`threads`: as many as torch uses when not given. Raises onnxruntime's own errors when the file cannot be run."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or torch.get_num_threads()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        past = [one for one in self.session.get_inputs() if one.name.startswith("past_key_values.")]
+        self.names = [one.name.removeprefix("past_key_values.") for one in past]
+        self.heads, self.head_width = past[0].shape[1], past[0].shape[3]
+        shapes = {one.name: one.shape for one in self.session.get_outputs()}
+        self.widths = {name: shapes[name][-1] for name in ("logits", "hidden_states")}
+        self.positions = int(self.session.get_modelmeta().custom_metadata_map["positions"])
+        self._only_what_is_asked = onnxruntime.RunOptions()
+        self._only_what_is_asked.only_execute_path_to_fetches = True  # else the output layer reads every prompt token, too
+
+    def cache(self, rows: int, tokens: int, spare: int = 0) -> np.ndarray:
+        """Empty keys and values [2 layers, R, K, tokens, D], with up to `spare` tokens more as far as the model has positions.
+
+        Raises ContextError for more tokens than positions.
+        """
+        if tokens > self.positions:
+            raise ContextError(f"{tokens} tokens do not fit the language model's {self.positions} positions: shorten the prompt")
+        size = min(tokens + spare, self.positions)
+        return np.zeros((len(self.names), rows, self.heads, size, self.head_width), np.float32)
+
+    def run(
+        self, embedded: np.ndarray, cache: np.ndarray, lengths: Sequence[int], wanted: str | None = None
+    ) -> np.ndarray | None:
+        """Read embeddings [R, T, H] into the cache, which then holds `lengths` tokens of each row: `wanted` output [R, T, ...].
+
+        More than one row is read one token at a time.
+        """
+        binding = self.session.io_binding()
+        steps = np.arange(max(lengths)) < np.array(lengths)[:, None]
+        out = np.empty((*embedded.shape[:2], self.widths[wanted]), np.float32) if wanted else None
+        mask = steps.astype(np.int64)
+        _bind(binding.bind_input, "inputs_embeds", embedded)
+        _bind(binding.bind_input, "attention_mask", mask)
+        for name, states in zip(self.names, cache, strict=True):
+            _bind(binding.bind_input, f"past_key_values.{name}", states)
+            _bind(binding.bind_output, f"present.{name}", states)
+        if out is not None:
+            _bind(binding.bind_output, wanted, out)
+        self.session.run_with_iobinding(binding, self._only_what_is_asked)
+        return out
+
+
+def _bind(bind: Callable[..., None], name: str, values: np.ndarray) -> None:
+    if not values.flags.c_contiguous:
+        raise ValueError(f"{name} must lie in one piece in memory")
+    bind(name, "cpu", 0, values.dtype.type, values.shape, values.ctypes.data)
+
+
+class Row:
+    """One prompt's keys and values. What lies behind `length` is scratch, unless another row of the same memory goes on there."""
+
+    def __init__(self, graph: Graph, length: int, last: int, store: "_Store"):
+        self.graph, self.length, self.last, self.store = graph, length, last, store
+
+    def run(self, embedded: np.ndarray, behind: int = 0, wanted: str | None = None) -> np.ndarray | None:
+        """Read embeddings [T, H] into the scratch, `behind` tokens of which count: [T, ...] of the wanted output."""
+        start = self.length + behind
+        length = start + len(embedded)
+        if self.store.used > self.length or length > self.store.cache.shape[3]:  # not its own, or too short
+            grown = self.graph.cache(1, length, SPARE)
+            grown[..., :start, :] = self.store.cache[..., :start, :]
+            self.store = _Store(grown, self.length)
+        out = self.graph.run(embedded[None], self.store.cache, [length], wanted)
+        return None if out is None else out[0]
+
+    def then(self, tokens: int, last: int) -> "Row":
+        """The row with so many of its scratch tokens kept."""
+        self.store.used = self.length + tokens
+        return Row(self.graph, self.length + tokens, last, self.store)
+
+
+@dataclass
+class _Store:
+    """used: tokens that some row relies on."""
+
+    cache: np.ndarray  # [2 layers, 1, K, room, D]
+    used: int
+
+
+@dataclass(frozen=True)
+class OnnxPrompt(Prompt):
+    """All but the last token of each prompt lies in its row's cache: without padding, so rows differ in length."""
+
+    rows: tuple[Row, ...]
+
+
+class OnnxEngine(LocalEngine):
+    """`Engine` on a graph. `model` has the encoders, the heads and the embeddings; of its backbone nothing else is asked.
+
+    Threads may not share a prompt.
+    """
+
+    def __init__(self, model: EmoReasonForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, graph: Graph):
+        super().__init__(model)
+        self.tokenizer, self.graph = tokenizer, graph
+        self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
+        self.table = model.get_input_embeddings().weight.detach().float().numpy()  # [V, H], shared with the model
+
+    @torch.no_grad()
+    def read(self, batch: Mapping[str, Any]) -> OnnxPrompt:
+        """Raises ValueError when placeholders and encoder tokens disagree, or a prompt has fewer than two tokens."""
+        ids, mask = batch["input_ids"], batch["attention_mask"].bool()
+        if ids.shape[1] < 2:
+            raise ValueError(f"a prompt needs at least two tokens, got {ids.shape[1]}")
+        if not mask[:, -1].all():
+            raise ValueError("prompts must be padded on the left to be continued")
+        seen, heard = self.model.encode(batch.get("face"), batch.get("voice"))
+        utterance = self.model.read(batch.get("words"))
+        with self.model.soft_tokens(ids, seen, heard):
+            embedded = self.model.get_input_embeddings()(ids).float()  # [B, S, H]
+        rows = tuple(self._read(embedded[b][mask[b]].numpy(), int(ids[b, -1])) for b in range(len(ids)))
+        own = not self.model.config.label_set().canonical  # then a head on the prompt's end votes
+        ends = torch.stack([self._last_state(row) for row in rows]) if own else None  # [B, H]
+        return OnnxPrompt(self.model.head_logits(seen, heard, ends, utterance), rows)
+
+    def _read(self, embedded: np.ndarray, last: int) -> Row:
+        """embedded [S, H] without padding."""
+        length = len(embedded) - 1
+        row = Row(self.graph, 0, last, _Store(self.graph.cache(1, length, SPARE), 0))
+        row.run(embedded[:-1])
+        return row.then(length, last)
+
+    def _last_state(self, row: Row) -> Tensor:
+        return torch.from_numpy(row.run(self.table[[row.last]], wanted="hidden_states")[-1])
+
+    def score(self, prompt: OnnxPrompt, texts: Sequence[str]) -> Tensor:
+        pieces = [self.texts.ids(text) for text in texts]
+        scores = np.zeros((len(prompt.rows), len(pieces)), np.float64)
+        for row, totals in zip(prompt.rows, scores, strict=True):
+            self._score(row, 0, [row.last], dict(enumerate(pieces)), totals)
+        return torch.from_numpy(scores).float()  # [B, L]
+
+    def _score(self, row: Row, behind: int, ahead: list[int], pieces: dict[int, list[int]], totals: np.ndarray) -> None:
+        """Add to `totals` the log p of what is left of the pieces after `behind` scratch tokens and those `ahead`, which have not
+        been read. What the pieces share is read once; siblings overwrite each other's scratch."""
+        shared = commonprefix(list(pieces.values()))
+        fed = [*ahead, *shared]
+        if all(len(piece) == len(shared) for piece in pieces.values()):
+            fed.pop()  # nothing comes behind the last one
+        log_p = log_softmax(row.run(self.table[fed], behind, "logits"))[len(ahead) - 1 :]  # from the first shared token on
+        totals[list(pieces)] += sum(log_p[n, token] for n, token in enumerate(shared))
+        branches: dict[int, dict[int, list[int]]] = {}
+        for number, piece in pieces.items():
+            if len(piece) > len(shared):
+                totals[number] += log_p[len(shared), piece[len(shared)]]
+                branches.setdefault(piece[len(shared)], {})[number] = piece[len(shared) + 1 :]
+        for token, rest in branches.items():
+            if longer := {number: piece for number, piece in rest.items() if piece}:
+                self._score(row, behind + len(fed), [token], longer, totals)
+
+    def follow(self, prompt: OnnxPrompt, pieces: Sequence[Sequence[int]]) -> OnnxPrompt:
+        rows = []
+        for row, piece in zip(prompt.rows, pieces, strict=True):
+            row.run(self.table[[row.last, *piece[:-1]]])
+            rows.append(row.then(len(piece), piece[-1]))
+        return OnnxPrompt(prompt.heads, tuple(rows))
+
+    def write(
+        self, prompt: OnnxPrompt, most_tokens: int = MOST_TOKENS, until_answer: bool = True, on_text: OnText | None = None
+    ) -> list[str]:
+        def choose(logits: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+            logits[:, self.texts.banned] = -np.inf
+            tokens = logits.argmax(-1)
+            for row, token in zip(rows, tokens.tolist(), strict=True):
+                if stream is not None:
+                    stream.put(row, token)
+            return tokens
+
+        stream = on_text and RowStream(len(prompt.rows), lambda tokens: self.texts.text(tokens, until_answer), on_text)
+        written = self._decode(prompt.rows, most_tokens, self.texts.stops(until_answer), choose)
+        return [self.texts.text(tokens, until_answer) for tokens in written]
+
+    def sample(
+        self, prompt: OnnxPrompt, sampling: Sampling, most_tokens: int = MOST_TOKENS, until_answer: bool = True
+    ) -> list[list[Written]]:
+        sampler, count = Sampler(sampling, len(prompt.rows), self.texts.banned), sampling.answers
+        rows = [row for row in prompt.rows for _ in range(count)]
+        log_probs: list[list[float]] = [[] for _ in rows]
+
+        def choose(logits: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+            tokens, log_p = sampler.choose(logits, rows)
+            for row, value in zip(rows, log_p.tolist(), strict=True):
+                log_probs[row].append(value)
+            return tokens
+
+        written = self._decode(rows, most_tokens, self.texts.stops(until_answer), choose)
+        answers = [
+            Written(self.texts.text(tokens, until_answer), tuple(tokens), tuple(values))
+            for tokens, values in zip(written, log_probs, strict=True)
+        ]
+        return [answers[b : b + count] for b in range(0, len(answers), count)]
+
+    def _decode(self, rows: Sequence[Row], most: int, stops: set[int], choose: Choose) -> list[list[int]]:
+        """Tokens of every row, the one that ended it included. All rows take a step together; one that has ended makes room: the
+        last of those that go on takes its place in the cache."""
+        written: list[list[int]] = [[] for _ in rows]
+        going = list(range(len(rows)))  # place in the cache -> row
+        lengths, tokens = [row.length for row in rows], [row.last for row in rows]
+        cache = self.graph.cache(len(rows), max(lengths) + most) if most else None
+        for place, row in enumerate(rows) if most else ():
+            cache[:, place, :, : row.length] = row.store.cache[:, 0, :, : row.length]
+        while going and len(written[going[0]]) < most:
+            lengths = [length + 1 for length in lengths]
+            part = cache if len(going) == len(rows) else cache[:, : len(going)]
+            logits = self.graph.run(self.table[tokens][:, None], part, lengths, "logits")[:, 0]  # [R, V]
+            tokens = choose(logits, going).tolist()
+            for row, token in zip(going, tokens, strict=True):
+                written[row].append(token)
+            for place in [place for place, token in enumerate(tokens) if token in stops][::-1]:
+                end = len(going) - 1
+                if place < end:
+                    cache[:, place, :, : lengths[end]] = cache[:, end, :, : lengths[end]]
+                for values in (going, lengths, tokens):
+                    values[place] = values[end]
+                    values.pop()
+        return written
