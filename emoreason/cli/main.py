@@ -85,12 +85,27 @@ def _root(
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a trained model.", show_default=False)],
     out: Annotated[Path, typer.Option(help="New folder: backbone/ for any server, emoreason/ for the other parts.")],
+    graph: Annotated[bool, typer.Option(help="Also build onnx/, by which emoreason runs the language model faster.")] = True,
 ) -> int:
-    """Merge the adapter into a stock language model that other software can load and serve."""
+    """Merge the adapter into a stock language model that other software can load and serve, and build its graph."""
     from emoreason.model.export import export as write
 
     print_paths([write(checkpoint, out)])
+    if graph:
+        _add_graph(out)
     return 0
+
+
+def _add_graph(exported: Path) -> None:
+    from emoreason.model.engines.build import GraphProblem
+    from emoreason.model.engines.graph import INSIDE, build_graph
+    from emoreason.model.untrained import quiet_libraries
+
+    try:
+        with quiet_libraries():
+            print_paths([build_graph(exported, exported / INSIDE)])
+    except GraphProblem as problem:
+        say(f"warning: no graph for onnxruntime ({problem}); emoreason runs the model in torch")
 
 
 @app.command()

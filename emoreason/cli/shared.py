@@ -22,6 +22,10 @@ Server = Annotated[
 ServedModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="The model's name on --server; not needed where it has only one.")
 ]
+Runtime = Annotated[
+    str | None,
+    typer.Option(metavar="onnx|torch", help="What computes the language model; onnx where its graph was built if not given."),
+]
 Language = Annotated[str | None, typer.Option(help="Spoken language, such as 'en'; detected when not given.")]
 NoWords = Annotated[bool, typer.Option("--no-words", help="Do not transcribe speech.")]
 Roots = Annotated[
@@ -75,6 +79,15 @@ def unforeseen(error: Exception, debug: bool) -> str:
     """What to say of an error that nobody raised on purpose."""
     hint = "" if debug else "; run again with --debug and report it with the output of `emoreason doctor`"
     return f"unexpected {type(error).__name__}: {error}{hint}"
+
+
+def runtime_of(given: str | None, server: str | None) -> str | None:
+    """--runtime, checked. Raises typer.BadParameter."""
+    if given is not None and server is not None:
+        raise typer.BadParameter("--runtime chooses what runs the language model here: with --server, leave it out")
+    if given not in (None, "onnx", "torch"):
+        raise typer.BadParameter(f"--runtime takes onnx or torch, not '{given}'")
+    return given
 
 
 def choices(value: str, allowed: tuple[str, ...], option: str) -> list[str]:

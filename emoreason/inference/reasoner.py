@@ -56,6 +56,8 @@ class EmotionReasoner:
         path: Literal["soft", "text"] = "soft",
         server: str | None = None,
         served_model: str | None = None,
+        runtime: Literal["onnx", "torch"] | None = None,
+        build_graph: bool = False,
     ) -> "EmotionReasoner":
         """`model`: "tiny" (the weights that the package carries), "composer" (rules, no weights), a checkpoint folder, or a model
         file or its name (untrained, and saying so).
@@ -63,6 +65,9 @@ class EmotionReasoner:
         `cache=False` keeps no observation on disk after the report is gone. `path="text"` gives the model measured evidence
         lines only, no soft tokens. `server`: address (up to /v1) of an OpenAI-compatible server that runs the backbone of that
         model, exported, under the name `served_model` (None = the only one it has); then none of its weights are loaded here.
+        `runtime`: what computes the language model. "onnx" runs it as a graph, which is built first where there is none (that of
+        the default is built by `emoreason assets pull`); "torch" runs it as it is; when not given, a graph is run where there is
+        one, or with `build_graph` can be one. The report says which (`model.runtime`).
         Raises ConfigError for an unknown model, AssetError when weights that are needed were not pulled, EnvironmentProblem when
         the server does not answer.
         """
@@ -70,7 +75,7 @@ class EmotionReasoner:
         for asset in ("face-landmarker", *(["whisper-base"] if settings.words else [])):
             assets.path(asset)
         store = ObservationStore(assets.home() / "observations" if cache else None)
-        return cls(load_judge(model, path, server, served_model), settings, store)
+        return cls(load_judge(model, path, server, served_model, runtime, build_graph), settings, store)
 
     def __call__(
         self, file: str | PathLike | Clip, progress: Progress | None = None, on_text: OnText | None = None

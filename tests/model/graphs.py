@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from emoreason.training.words_stage import give_words
+from emoreason.training.words.head import give_words
 from model.families import GRAPH_FAMILIES, toy
 
 from emoreason.model.engines.build import GRAPH, load_backbone_part, no_builder, write_graph, write_weights

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from emoreason.training.words_stage import give_words
+from emoreason.training.words.head import give_words
 from model.families import FAMILIES, GRAPH_FAMILIES, emoreason_config, toy
 from model.samples import segment
 

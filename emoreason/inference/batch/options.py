@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import psutil
 
@@ -25,7 +26,7 @@ class Options:
 
     time_limit_s and memory_limit_gib are per file and per worker; a file that exceeds one fails alone. retries: of a file
     whose worker died or whose disk stumbled, not of one that cannot be read. threads: per worker and library. waiting: clips
-    that may be measured and not yet judged by a model. server, served_model: of its exported backbone, as in `from_pretrained`.
+    that may be measured and not yet judged by a model. server, served_model, runtime, build_graph: as in `from_pretrained`.
     """
 
     model: str = DEFAULT_MODEL
@@ -41,6 +42,8 @@ class Options:
     waiting: int = 32
     server: str | None = None
     served_model: str | None = None
+    runtime: Literal["onnx", "torch"] | None = None
+    build_graph: bool = False
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.formats if name not in EXTRAS]:

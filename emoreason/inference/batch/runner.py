@@ -64,6 +64,7 @@ class Event:
     message: str | None = None
 
 
+WORTH_A_GRAPH = 50  # files: of more, building the graph of a model that has none takes less time than it saves
 OnEvent = Callable[[Event, Progress], None]
 
 
@@ -95,6 +96,8 @@ def run(
             if not found:
                 raise EnvironmentProblem(f"{folder}: holds no media file ({walk.others} of other kinds)")
             manifest.update(found)
+            if len(found) > WORTH_A_GRAPH:
+                options = replace(options, build_graph=True)
             work = _Run(folder, out, options, engine or _local(options), manifest, walk)
             work.on_event = on_event
             return work.go(limit, verify)

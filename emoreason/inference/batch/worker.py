@@ -118,9 +118,15 @@ def reasoner():
     if _reasoner is None:
         from emoreason.inference.reasoner import EmotionReasoner
 
-        served = {"server": _options.server, "served_model": _options.served_model}
-        settings = {"settings": _options.perception, "cache": _options.cache}
-        _reasoner = EmotionReasoner.from_pretrained(_options.model, **settings, **served)
+        _reasoner = EmotionReasoner.from_pretrained(
+            _options.model,
+            settings=_options.perception,
+            cache=_options.cache,
+            server=_options.server,
+            served_model=_options.served_model,
+            runtime=_options.runtime,
+            build_graph=_options.build_graph,
+        )
     return _reasoner
 
 

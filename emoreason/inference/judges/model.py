@@ -5,7 +5,7 @@ Letters: B segments of a batch, K labels.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from itertools import count, islice
 from typing import Any, Literal, get_args
@@ -44,7 +44,7 @@ from emoreason.perception.observation import Cue, Observation
 from emoreason.perception.segments import Segment, segments
 from emoreason.perception.store import ObservationStore
 from emoreason.report.judgement import Judged, Judgement, nothing_measured
-from emoreason.report.schema import ModelInfo, SegmentReport
+from emoreason.report.schema import ModelInfo, Runtime, SegmentReport
 
 EvidencePath = Literal["soft", "text"]
 Change = Callable[[SegmentInput], SegmentInput | None]  # None: this input has nothing to be changed
@@ -104,7 +104,12 @@ class ModelJudge:
     def info(self, settings: str = "") -> ModelInfo:
         config = sha256((settings + self.config.to_json_string()).encode()).hexdigest()[:16]
         return ModelInfo(
-            name=self.name, revision=self.revision, weights_sha256=self.weights_sha256, config=config, path=self.path
+            name=self.name,
+            revision=self.revision,
+            weights_sha256=self.weights_sha256,
+            config=config,
+            path=self.path,
+            runtime=Runtime(**asdict(self.engine.runtime)),
         )
 
     # copies: weights, engine and its turns are shared

@@ -20,7 +20,7 @@ from emoreason import __version__
 from emoreason.errors import EnvironmentProblem
 from emoreason.inference.judges.loading import load_processor
 from emoreason.inference.judges.model import ModelJudge
-from emoreason.model.engines import MOST_TOKENS, OnText, Prompt
+from emoreason.model.engines import MOST_TOKENS, OnText, Prompt, Runtime
 from emoreason.model.heads import Head
 from emoreason.model.served import Server
 
@@ -55,6 +55,7 @@ class ServedEngine:
     """`Engine` on a server that runs the merged backbone. The server keeps the key-value caches, as far as it has any, and looks
     after its own memory; encoders and their heads it has none."""
 
+    runtime = Runtime("served")
     heads: Mapping[str, Head] = {}
     cached_tokens = sys.maxsize
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -12,6 +12,15 @@ from emoreason.model.heads import Head
 
 MOST_TOKENS = 120  # of an explanation
 OnText = Callable[[int, str], None]  # row of the batch, new text; what it raises ends the writing and passes through
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What computes the language model; version and precision are None where they are not known here."""
+
+    name: Literal["onnx", "torch", "served"]
+    version: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class Prompt:
 class Engine(Protocol):
     """What a verdict needs of a decoder. Threads take turns: `turn` is held from `read` to the last use of its prompt."""
 
+    runtime: Runtime
     heads: Mapping[str, Head]  # those of the encoders that it runs, by name
     turn: AbstractContextManager
     cached_tokens: int  # whose keys and values fit into memory at a time, of all rows together

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from emoreason.errors import ContextError
 from emoreason.model.engines.encoders import LocalEngine
-from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt
+from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt, Runtime
 from emoreason.model.engines.sampling import Sampler, Sampling, Written, log_softmax
 from emoreason.model.engines.texts import RowStream, Texts
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -133,6 +133,10 @@ class OnnxEngine(LocalEngine):
         self.tokenizer, self.graph = tokenizer, graph
         self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
         self.table = model.get_input_embeddings().weight.detach().float().numpy()  # [V, H], shared with the model
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime("onnx", onnxruntime.__version__, "float32")
 
     @torch.no_grad()
     def read(self, batch: Mapping[str, Any]) -> OnnxPrompt:

@@ -16,7 +16,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from emoreason.model.engines.cache import with_room
 from emoreason.model.engines.encoders import LocalEngine, on_device
-from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt
+from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt, Runtime
 from emoreason.model.engines.sampling import Sampler, Sampling, Written
 from emoreason.model.engines.texts import RowStream, Texts
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -44,6 +44,10 @@ class TransformersEngine(LocalEngine):
         super().__init__(model)
         self.tokenizer = tokenizer
         self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime("torch", torch.__version__, str(self.model.backbone.dtype).removeprefix("torch."))
 
     @torch.no_grad()
     def read(self, batch: Mapping[str, Any]) -> TransformersPrompt:
