@@ -1,1 +1,1 @@
-"""Training: one loop, checkpoints and parts for all stages; stage 0 for faces and voices, then the language model."""
+"""Training: one loop, checkpoints and parts for all stages, which train the encoders and then the language model."""

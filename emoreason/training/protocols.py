@@ -23,8 +23,8 @@ def protocol(name: str, work: Workspace, progress: Progress | None = None) -> di
         if isinstance(stage, FaceStage) and name in ("cv", "leave:ckplus48"):
             figures[stage.name] = stage.protocol(name, progress)
         if isinstance(stage, VoiceStage) and name in ("cv", "leave:nemo"):
-            asked = load_stage_file(WITHOUT_NEMO) if name == "leave:nemo" else stage.settings
-            figures[stage.name] = stage.protocol(name, asked, progress)
+            settings = load_stage_file(WITHOUT_NEMO) if name == "leave:nemo" else stage.settings
+            figures[stage.name] = stage.protocol(name, settings, progress)
     if not figures:
         raise ConfigError(f"run {work.run.name} has no stage for a protocol '{name}': {', '.join(PROTOCOLS)}")
     return figures

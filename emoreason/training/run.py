@@ -5,7 +5,7 @@ seed: 7
 stages:
   face: {}                     # as configs/stages/face.yaml says
   align:
-    stage: align               # over configs/stages/align.yaml: its kind, and which parts train
+    stage: align               # based on configs/stages/align.yaml: its kind, and which parts train
     start: [face]              # stages whose trained parts it begins with
     mixture:
       faces: {data: ferplus, weight: 3, tasks: [region, action_units]}

@@ -111,33 +111,34 @@ def fold_of(group: str, folds: int = FOLDS) -> int:
 
 
 def build_faces(
-    name: str, asked: FaceDataSettings, root: Path, store: Path, folder: Path, workers: int = 2, progress: Progress | None = None
-) -> Faces:
+    name: str, settings: FaceDataSettings, root: Path, store: Path, folder: Path, workers: int = 2,
+    progress: Progress | None = None,
+) -> Faces:  # fmt: skip
     """The faces of a data set that was observed into `store`: prepared in `folder`, unless they are there for the same records.
 
     Goes on where it was interrupted. Pictures that were not observed, or on which no face was found, are left out. Raises
     ConfigError for a set that does not pass validation, that has no pictures, or of which no picture is left.
     """
-    recipe = load_recipe(asked.recipe)
+    recipe = load_recipe(settings.recipe)
     records = [record for record in load_set(recipe, root, None) if picture_of(record)]
     if not records:
-        raise ConfigError(f"data.{name}: recipe '{asked.recipe}' has no pictures, which is what the stage learns from")
-    path, source = folder / f"{name}.safetensors", sha256_of(asked.votes, recipe, *records)
+        raise ConfigError(f"data.{name}: recipe '{settings.recipe}' has no pictures, which is what the stage learns from")
+    path, source = folder / f"{name}.safetensors", sha256_of(settings.votes, recipe, *records)
     if not _made_of(path, source):
         parts = folder / f"{name}-{source[:16]}.parts"
         parts.mkdir(parents=True, exist_ok=True)
         chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
-        jobs = [(parts / f"{i:05d}.safetensors", recipe, asked.votes, chunk, root, store) for i, chunk in enumerate(chunks)]
+        jobs = [(parts / f"{i:05d}.safetensors", recipe, settings.votes, chunk, root, store) for i, chunk in enumerate(chunks)]
         for done, _ in enumerate(_each(jobs, workers), 1):
             if progress is not None:
                 progress(name, min(done * _CHUNK, len(records)), len(records))
-        _join([job[0] for job in jobs], path, source, asked.recipe)
+        _join([job[0] for job in jobs], path, source, settings.recipe)
         for job in jobs:
             job[0].unlink()
         parts.rmdir()
     with safe_open(path, framework="pt") as file:
         names = json.loads(file.metadata()["names"])
-    return Faces(name, tuple(names["ids"]), tuple(names["groups"]), load_file(path), asked.sequence, asked.frame_rate)
+    return Faces(name, tuple(names["ids"]), tuple(names["groups"]), load_file(path), settings.sequence, settings.frame_rate)
 
 
 def picture_of(record: Record) -> str | None:

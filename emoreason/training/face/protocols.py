@@ -30,15 +30,15 @@ SHARED = tuple(emotion for emotion in CK_EMOTIONS if emotion != "contempt")
 
 
 def run_protocol(
-    name: str, model: FaceTraining, asked: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
+    name: str, model: FaceTraining, settings: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
     progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """`cv` or `leave:ckplus48`, both from the phases that never see CK+, which are those of the stage that trains in `folder`.
 
     Raises ValueError for another name, ConfigError where the first phase sees CK+, TrainingError when a training was stopped.
     """
-    blind, seeing = without(asked, CK_SETS)
-    places = places_of(asked.phases, folder)[: len(blind.phases)]
+    blind, seeing = without(settings, CK_SETS)
+    places = places_of(settings.phases, folder)[: len(blind.phases)]
     check_finished(train_face(model, blind, faces, seed, places, progress), places)
     if name == "leave:ckplus48":
         return left_out(model, faces["ckplus48"])
@@ -47,13 +47,13 @@ def run_protocol(
     return cross_validated(model, seeing, faces, seed, folder / "cv", progress)
 
 
-def without(asked: FaceSettings, names: Collection[str]) -> tuple[FaceSettings, FaceSettings]:
+def without(settings: FaceSettings, names: Collection[str]) -> tuple[FaceSettings, FaceSettings]:
     """(the leading phases that see none of these data sets, the phases after them)."""
-    sees = [any(name in names for name in phase.data_names()) for phase in asked.phases]
+    sees = [any(name in names for name in phase.data_names()) for phase in settings.phases]
     first = sees.index(True) if True in sees else len(sees)
     if not 0 < first < len(sees):
         raise ConfigError(f"the protocol needs a phase without {', '.join(names)} and one with some of them after it")
-    return tuple(asked.model_copy(update={"phases": some}) for some in (asked.phases[:first], asked.phases[first:]))
+    return tuple(settings.model_copy(update={"phases": some}) for some in (settings.phases[:first], settings.phases[first:]))
 
 
 def home(model: FaceTraining, faces: Faces, repeated: set[str] = frozenset()) -> dict:
@@ -97,7 +97,7 @@ def left_out(model: FaceTraining, peaks: Faces) -> dict:
 
 
 def cross_validated(
-    start: FaceTraining, asked: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
+    start: FaceTraining, settings: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
     progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """Five trainings from the same start, each without one fold of CK+'s subjects, which it then judges."""
@@ -106,9 +106,9 @@ def cross_validated(
     order = torch.argsort(peaks["fold"], stable=True)
     for fold in range(FOLDS):
         start.load_state_dict(saved)
-        places = places_of(asked.phases, folder / f"without-{fold}")
+        places = places_of(settings.phases, folder / f"without-{fold}")
         others = {**faces, **{name: refolded(faces[name], fold) for name in CK_SETS}}
-        check_finished(train_face(start, asked, others, seed, places, progress), places)
+        check_finished(train_face(start, settings, others, seed, places, progress), places)
         logits, au = predict(start, peaks.where(peaks["fold"] == fold))
         emotion.append(logits - start.emotion.log_prior)
         units.append(au)

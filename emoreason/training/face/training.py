@@ -37,17 +37,17 @@ def new_training(config: FaceConfig, loss: FaceLoss, seed: int) -> FaceTraining:
 
 
 def train_face(
-    model: FaceTraining, asked: FaceSettings, faces: Mapping[str, Faces], seed: int, places: Sequence[Path],
+    model: FaceTraining, settings: FaceSettings, faces: Mapping[str, Faces], seed: int, places: Sequence[Path],
     progress: Progress | None = None,
 ) -> bool:  # fmt: skip
-    """All phases of `asked`, each in its place (phases.places_of); their parts, figures and history are saved when they are done.
+    """All phases, each in its place (phases.places_of); their parts, figures and history are saved when they are done.
 
     faces: by the names under `data`. Returns whether all are finished.
     """
 
     def one(phase: FacePhaseSettings, place: Path) -> bool:
         start, valid = copied(model) if phase.kept else {}, validation_of(phase, faces)
-        fitted = train(model, phase, sources_of(phase, asked, faces), valid, seed, place, progress)
+        fitted = train(model, phase, sources_of(phase, settings, faces), valid, seed, place, progress)
         if fitted.finished:
             keep(model, start, phase.kept)
             calibrate(model, valid)
@@ -55,13 +55,13 @@ def train_face(
             (place / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
         return fitted.finished
 
-    return train_phases(model, asked.phases, places, one)
+    return train_phases(model, settings.phases, places, one)
 
 
-def sources_of(phase: FacePhaseSettings, asked: FaceSettings, faces: Mapping[str, Faces]) -> list[Source]:
+def sources_of(phase: FacePhaseSettings, settings: FaceSettings, faces: Mapping[str, Faces]) -> list[Source]:
     """What the phase draws from: of each data set the splits that are learned from."""
     names = dict.fromkeys(source.data for source in phase.sources)
-    learned = {name: faces[name].split(*asked.data[name].train) for name in names}
+    learned = {name: faces[name].split(*settings.data[name].train) for name in names}
     return [Source(learned[source.data], source.clip, source.weight) for source in phase.sources]
 
 

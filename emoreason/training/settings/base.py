@@ -1,4 +1,4 @@
-"""What the settings of all stages share: a base class, schedules, phases, and how one mapping is laid over another."""
+"""What the settings of all stages share: a base class, schedules, phases, and how one mapping is merged over another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -20,7 +20,7 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class StageSettings(Strict):
-    """`kind` chooses the class of training.stages that trains it. stage: the stage file that the settings were laid over."""
+    """`kind` chooses the class of training.stages that trains it. stage: the stage file that the settings are based on."""
 
     makes_encoders: ClassVar[bool] = False  # of a new model: a run that begins with a checkpoint has no such stage
 
@@ -43,7 +43,7 @@ class StageSettings(Strict):
 
     @classmethod
     def check_effect(cls, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Raises ConfigError for a key of a run's entry that takes no effect in `values`, into which it was laid."""
+        """Raises ConfigError for a key of a run's entry that takes no effect in `values`, into which it was merged."""
 
 
 class Scheduled(Strict):
@@ -89,7 +89,7 @@ class PhaseSettings(Scheduled):
 
 
 class PhasedSettings(StageSettings):
-    """A stage that trains in phases. Keys of a phase that stand beside `phases` hold for each phase that does not say otherwise.
+    """A stage that trains in phases. Keys of a phase that stand beside `phases` hold for each phase that does not override them.
 
     data: the data sets that phases name; those that no phase names need not be there. seed: of weights and draws; when not given
     that of the run.
@@ -108,7 +108,7 @@ class PhasedSettings(StageSettings):
         rest = {key: value for key, value in values.items() if key not in shared}
         phases = values.get("phases")
         if isinstance(phases, list):
-            phases = [overlaid(shared, phase) if isinstance(phase, Mapping) else phase for phase in phases]
+            phases = [merge(shared, phase) if isinstance(phase, Mapping) else phase for phase in phases]
         return rest if phases is None else rest | {"phases": phases}
 
     @model_validator(mode="after")
@@ -126,14 +126,14 @@ class PhasedSettings(StageSettings):
 
     @classmethod
     def check_effect(cls, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Keys that the entry of a run lays beside phases which all say otherwise would be passed over in silence."""
+        """A key beside `phases` which every phase overrides would be ignored silently."""
         shared = {key: value for key, value in entry.items() if key in cls.shared_keys()}
         phases = values.get("phases")
         for path in _leaves(shared) if isinstance(phases, list) and phases else ():
             if all(_says(phase, path) for phase in phases):
                 place = ".".join(path)
                 name = phases[0].get("name") if isinstance(phases[0], Mapping) else 0
-                raise ConfigError(f"{place} takes no effect: each phase says its own; write phases.{name}.{place}")
+                raise ConfigError(f"{place} has no effect, because each phase sets its own: write phases.{name}.{place}")
 
     @classmethod
     def shared_keys(cls) -> list[str]:
@@ -153,8 +153,8 @@ class PhasedSettings(StageSettings):
         return sum(phase.plan(0).steps for phase in self.phases)
 
 
-def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` with the values of `above`. Mappings are laid over each other key by key, anything else is replaced.
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above`. Mappings are merged key by key, anything else is replaced.
 
     A list of mappings that have a `name` is replaced by a list, but changed by a mapping of those names:
     `phases: {first: {schedule: {steps: 9}}}`. Raises ConfigError for a name that the list does not have.
@@ -163,11 +163,11 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     for key, value in above.items():
         old = out.get(key)
         if isinstance(value, Mapping) and isinstance(old, Mapping):
-            out[key] = overlaid(old, value)
+            out[key] = merge(old, value)
         elif isinstance(value, Mapping) and _named(old):
             names = [item["name"] for item in old]
             check_keys(value, names, key)
-            out[key] = [overlaid(item, value.get(item["name"]) or {}) for item in old]
+            out[key] = [merge(item, value.get(item["name"]) or {}) for item in old]
         else:
             out[key] = value
     return out

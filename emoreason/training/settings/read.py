@@ -1,7 +1,7 @@
 """A stage's entry in a run file -> its settings.
 
-The entry is laid over a stage file (configs/stages/*.yaml): the one that it names with `stage`, else the shipped one of its own
-name. A stage file may name another one in the same way. An entry with a `kind` stands for itself.
+The entry is merged over a stage file (configs/stages/*.yaml): the one that it names with `stage`, else the shipped one of its own
+name. A stage file may name another one in the same way. An entry with a `kind` and no `stage` is complete by itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from emoreason.config import names, resolve, shipped_file
 from emoreason.errors import ConfigError
 from emoreason.model.config_file import nearest, read_mapping
-from emoreason.training.settings.base import StageSettings, overlaid
+from emoreason.training.settings.base import StageSettings, merge
 from emoreason.training.settings.face import FaceSettings
 from emoreason.training.settings.sft import SftSettings
 from emoreason.training.settings.voice import VoiceSettings
@@ -35,7 +35,7 @@ def read_stage(name: str, entry: Mapping[str, Any], where: str) -> StageSettings
         below, file = ({}, None) if "kind" in entry and "stage" not in entry else _stage_file(name, entry)
         kind = KINDS[_kind(entry, below, file)]
         entry = kind.current(entry)
-        values = overlaid(below, entry)
+        values = merge(below, entry)
         kind.check_effect(entry, values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
@@ -84,14 +84,14 @@ def _stage_file(name: str, entry: Mapping[str, Any], seen: Sequence[Path] = ()) 
     elif name in names("stages"):  # the shipped one: what lies here by that name may be anything
         path = shipped_file("stages", name)
     else:
-        raise ConfigError(f"say with `stage` which stage file it goes by ({', '.join(names('stages'))}), or its `kind`")
+        raise ConfigError(f"name its stage file with `stage` ({', '.join(names('stages'))}), or give its `kind`")
     if path in seen:
-        raise ConfigError(f"{path}: the stage file goes by itself")
+        raise ConfigError(f"{path}: the stage file is based on itself")
     values = read_mapping(path)
     kind = "sft" if "train" in values else None  # files of version 0.1 have no kind
     if "stage" in values:
         below, _ = _stage_file(path.stem, values, (*seen, path))
-        values = overlaid(below, values)
+        values = merge(below, values)
     if values.get("kind", kind) is None:
         raise ConfigError(f"{path}: kind is missing; known: {', '.join(KINDS)}")
     return {"kind": kind} | values, path

@@ -33,6 +33,6 @@ class FaceStage(PhasedStage[FaceSettings]):
     def faces(self, progress: Progress | None) -> dict[str, Faces]:
         """The data sets that phases take, prepared from their observations, by name."""
         found = self.places()
-        asked = {name: self.settings.data[name] for name in self.settings.used()}
+        data = {name: self.settings.data[name] for name in self.settings.used()}
         store, folder = self.work.store, self.folder / "data"
-        return {name: build_faces(name, one, found[one.recipe], store, folder, progress=progress) for name, one in asked.items()}
+        return {name: build_faces(name, one, found[one.recipe], store, folder, progress=progress) for name, one in data.items()}

@@ -9,6 +9,7 @@ from emoreason.errors import EnvironmentProblem
 from emoreason.instructions.observe_all import data_store
 from emoreason.training import division, mixtures
 from emoreason.training.dry_run import DryRun, dry_run
+from emoreason.training.fit import Fitted
 from emoreason.training.page import Sample
 from emoreason.training.parts import load_parts
 from emoreason.training.processes import main_first
@@ -23,6 +24,8 @@ class SftStage(Stage[SftSettings]):
 
     settings_type = SftSettings
     one_process = False
+    _setup: TuningSetup | None = None  # of this training, until its page is written
+    _fitted: Fitted | None = None
 
     def begins_with(self) -> Sequence[str]:
         return self.settings.start
@@ -46,12 +49,13 @@ class SftStage(Stage[SftSettings]):
         return self._fitted.finished
 
     def figures(self) -> dict[str, float]:
-        return self._fitted.best
+        return super().figures() if self._fitted is None else self._fitted.best
 
     def samples(self) -> Sequence[Sample]:
-        if division.is_wanted():  # what trained lies in shares and cannot answer in one process
-            self._setup = self.setup(trained=True)
-        return Samples(self._setup).write("after")
+        setup = self._setup
+        if setup is None or division.is_wanted():  # what trained lies in shares and cannot answer in one process
+            setup = self.setup(trained=True)
+        return Samples(setup).write("after")
 
     def setup(self, untrained: bool = False, trained: bool = False) -> TuningSetup:
         """untrained: for a dry run, whose earlier stages need not be there; trained: with what it made."""

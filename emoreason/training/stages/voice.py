@@ -36,7 +36,7 @@ class VoiceStage(PhasedStage[VoiceSettings]):
         folders = places_of(self.settings.phases, self.folder)
         return train_voice(model, self.settings.phases, corpora, self.seed, folders, progress=progress)
 
-    def protocol(self, name: str, asked: VoiceSettings, progress: Progress | None = None) -> dict[str, Any]:
+    def protocol(self, name: str, settings: VoiceSettings, progress: Progress | None = None) -> dict[str, Any]:
         """Figures that are not those of the trained weights, by settings that may differ from the stage's: voice.protocols."""
         encoder, tokens = self.source()
 
@@ -44,7 +44,7 @@ class VoiceStage(PhasedStage[VoiceSettings]):
             return new_training(encoder, tokens, phase, self.seed)
 
         corpora = self.corpora(encoder, ("train", "valid", "test"), progress)
-        return protocols.run_protocol(name, asked, new, corpora, self.seed, self.folder, progress)
+        return protocols.run_protocol(name, settings, new, corpora, self.seed, self.folder, progress)
 
     def source(self) -> tuple[WhisperEncoder, int]:
         """The pretrained encoder of the run's model, and how many tokens it is pooled to."""
@@ -56,10 +56,10 @@ class VoiceStage(PhasedStage[VoiceSettings]):
     def corpora(self, encoder: WhisperEncoder, splits: Sequence[str], progress: Progress | None) -> dict[str, Corpus]:
         """The data sets that phases take, by name, with the encoder's states of what is learned from and of `splits`, and with
         changed copies of what is learned from."""
-        asked = {name: self.settings.data[name] for name in self.settings.used()}
+        data = {name: self.settings.data[name] for name in self.settings.used()}
         found = self.places()
         corpora = {}
-        for name, one in asked.items():
+        for name, one in data.items():
             voices = load_voices(name, one, found[one.recipe], self.work.store, self.folder / "data", progress)
             train = voices.of_split(*one.train)
             clips = [voices.of_split(*one.train, *splits), *[train] * one.copies]  # of each copy; the first is as recorded

@@ -73,12 +73,11 @@ class WordsStage(Stage[WordsSettings]):
 
     def _utterances(self, progress: Progress | None) -> tuple[Split, Split]:
         """To learn from and to choose by."""
-        asked = self.settings
         sets = {name: load_set(load_recipe(name), place, progress) for name, place in self._places().items()}
         tested, seed = tested_passages(sets), self.work.run.seed
-        limits = {"train": asked.limit, "valid": asked.validation}
+        limits = {"train": self.settings.limit, "valid": self.settings.validation}
         train, valid = (
-            {name: utterances_of(sets[name], split, tested, asked.languages, most, seed) for name in asked.data}
+            {name: utterances_of(sets[name], split, tested, self.settings.languages, most, seed) for name in self.settings.data}
             for split, most in limits.items()
         )
         return train, valid

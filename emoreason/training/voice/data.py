@@ -78,17 +78,17 @@ class Voices:
 
 
 def load_voices(
-    name: str, asked: VoiceDataSettings, root: Path, store: Path, folder: Path, progress: Progress | None = None
+    name: str, settings: VoiceDataSettings, root: Path, store: Path, folder: Path, progress: Progress | None = None
 ) -> Voices:
     """The clips of a data set that was observed into `store`: prepared in `folder`, unless they are there for the same records.
 
     Clips without speech, or without an emotion that the head knows, are left out. Raises ConfigError for a set that does not pass
     validation, that has no sound or pieces of longer files, or of which no clip is left.
     """
-    recipe = load_recipe(asked.recipe)
+    recipe = load_recipe(settings.recipe)
     records = [record for record in load_set(recipe, root, None) if sound_of(record, root)]
     if not records:
-        raise ConfigError(f"data.{name}: recipe '{asked.recipe}' has no sounds, which is what the stage learns from")
+        raise ConfigError(f"data.{name}: recipe '{settings.recipe}' has no sounds, which is what the stage learns from")
     if pieces := [record.id for record in records if record.span is not None]:
         raise ConfigError(f"data.{name}: {pieces[0]} is a piece of a longer file; cut it out: the stage learns from whole files")
     path, source = folder / f"{name}.safetensors", sha256_of(recipe, *records)
@@ -96,7 +96,7 @@ def load_voices(
         folder.mkdir(parents=True, exist_ok=True)
         names, arrays = _prepared(name, recipe, records, root, store, progress)
         if not names["ids"]:
-            remedy = f"run `emoreason data observe {asked.recipe}` first"
+            remedy = f"run `emoreason data observe {settings.recipe}` first"
             raise ConfigError(f"data.{name}: no speech with an emotion of the head was observed; {remedy}")
         save_voices(names | {"source": source}, arrays, path)
     return read_voices(path)

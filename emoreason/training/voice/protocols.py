@@ -22,8 +22,8 @@ FOLDS = 5
 
 
 def run_protocol(
-    name: str, asked: VoiceSettings, new: Callable[[VoicePhaseSettings], VoiceTraining], corpora: Mapping[str, Corpus], seed: int,
-    folder: Path, progress: Progress | None = None,
+    name: str, settings: VoiceSettings, new: Callable[[VoicePhaseSettings], VoiceTraining], corpora: Mapping[str, Corpus],
+    seed: int, folder: Path, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """`leave:nemo` (settings that learn from RAVDESS alone, tested on all of nEMO) or `cv` (five folds of the speakers of both).
 
@@ -31,17 +31,17 @@ def run_protocol(
     TrainingError when a training was stopped.
     """
     if name == "leave:nemo":
-        model = new(asked.phases[0])
-        places = places_of(asked.phases, folder / "without-nemo")
-        check_finished(train_voice(model, asked.phases, corpora, seed, places, progress=progress), places)
+        model = new(settings.phases[0])
+        places = places_of(settings.phases, folder / "without-nemo")
+        check_finished(train_voice(model, settings.phases, corpora, seed, places, progress=progress), places)
         return judged(model, corpora["nemo"], range(len(corpora["nemo"].voices)))
     if name != "cv":
         raise ValueError(f"no protocol for voices is called '{name}': cv, leave:nemo")
-    return cross_validated(asked, new, corpora, seed, folder / "cv", progress)
+    return cross_validated(settings, new, corpora, seed, folder / "cv", progress)
 
 
 def cross_validated(
-    asked: VoiceSettings, new: Callable[[VoicePhaseSettings], VoiceTraining], corpora: Mapping[str, Corpus], seed: int,
+    settings: VoiceSettings, new: Callable[[VoicePhaseSettings], VoiceTraining], corpora: Mapping[str, Corpus], seed: int,
     folder: Path, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """Each fold of speakers is judged by a model that heard none of them; the fold after it chooses among the weights."""
@@ -51,8 +51,8 @@ def cross_validated(
         parts = {name: [_of_fold(corpus, k % FOLDS) for k in range(fold, fold + FOLDS)] for name, corpus in corpora.items()}
         rest = {name: [i for part in some[2:] for i in part] for name, some in parts.items()}
         chosen_by = {name: some[1] for name, some in parts.items()}
-        model, places = new(asked.phases[0]), places_of(asked.phases, folder / f"without-{fold}")
-        check_finished(train_voice(model, asked.phases, corpora, seed, places, rest, chosen_by, progress), places)
+        model, places = new(settings.phases[0]), places_of(settings.phases, folder / f"without-{fold}")
+        check_finished(train_voice(model, settings.phases, corpora, seed, places, rest, chosen_by, progress), places)
         for name, corpus in corpora.items():
             evidence[name].append(model.head.log_evidence(predict(model, corpus, parts[name][0])))
             order[name] += parts[name][0]

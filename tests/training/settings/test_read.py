@@ -6,7 +6,7 @@ import yaml
 from emoreason.config import names, shipped
 from emoreason.errors import ConfigError
 from emoreason.training.run import load_run
-from emoreason.training.settings.base import overlaid
+from emoreason.training.settings.base import merge
 from emoreason.training.settings.read import KINDS, load_stage_file, read_stage, set_value
 
 SHIPPED = load_stage_file("face")
@@ -70,16 +70,16 @@ def test_a_list_of_phases_replaces_those_of_the_file_and_keeps_what_they_share()
     assert stage.data_sets() == ["mine.yaml"] and stage.steps == 5  # FER+ and CK+ are not read: no phase names them
 
 
-def test_a_stage_file_may_go_by_another_one(tmp_path):
+def test_a_stage_file_may_be_based_on_another_one(tmp_path):
     file = tmp_path / "quick.yaml"
     file.write_text("stage: face\nphases: {alone: {schedule: {steps: 7}}}\n")
     assert read_stage("x", {"stage": str(file)}, "run").phases[0].plan(0).steps == 7
     file.write_text(f"stage: {file}\n")
-    with pytest.raises(ConfigError, match="goes by itself"):
+    with pytest.raises(ConfigError, match="is based on itself"):
         read_stage("x", {"stage": str(file)}, "run")
 
 
-def test_an_entry_with_a_kind_stands_for_itself():
+def test_an_entry_with_a_kind_is_complete_by_itself():
     values = SHIPPED.model_dump(exclude={"stage"})
     assert face(**values) == SHIPPED.model_copy(update={"stage": None})
     with pytest.raises(ConfigError, match="kind is 'voice', but .*face.yaml is of kind 'face'"):
@@ -99,7 +99,7 @@ def test_an_entry_with_a_kind_stands_for_itself():
         ({"phases": {"joint": {"sources": [{"data": "ferpls", "clip": "still"}]}}}, "data set 'ferpls'; did you mean 'ferplus'"),
         ({"phases": {"joint": {"prior": "ckplus_neutral"}}}, "draws no stills of 'ckplus_neutral', which `prior` names"),
         ({"data": {"ckplus48": {"sequence": None}}}, "data.ckplus48.sequence is missing: clips 'last' are made of sequences"),
-        ({"schedule": {"steps": 3}}, "schedule.steps takes no effect: each phase says its own; write phases.alone.schedule"),
+        ({"schedule": {"steps": 3}}, "schedule.steps has no effect, because each phase sets its own"),
         ({"loss": dict.fromkeys(SHIPPED.phases[0].loss.terms(), 0)}, "'loss': no term has a weight"),
         ({"data": {"ferplus": {"train": ["train", "valid"]}}}, "chosen by valid of 'ferplus': take it out of data.ferplus"),
         ({"data": {"ferplus": {"train": "test"}}}, "'data.ferplus.train.0': Input should be 'train' or 'valid'"),
@@ -122,7 +122,7 @@ def test_a_mistake_of_the_stage_file_names_that_file(tmp_path):
 
 
 def test_a_stage_of_no_file_says_what_is_missing():
-    with pytest.raises(ConfigError, match="run: say with `stage` which stage file it goes by .*face.*, or its `kind`"):
+    with pytest.raises(ConfigError, match="run: name its stage file with `stage` .*face.*, or give its `kind`"):
         read_stage("tune", {"schedule": {}}, "run")
 
 
@@ -140,10 +140,10 @@ def test_mistakes_of_the_voice(entry, said):
         read_stage("voice", entry, "run")
 
 
-def test_mappings_are_laid_over_each_other_and_lists_are_not():
+def test_mappings_are_merged_and_lists_are_replaced():
     below = {"a": {"x": 1, "y": 2}, "b": [1, 2], "c": [{"name": "one", "k": 1}, {"name": "two", "k": 2}]}
     above = {"a": {"y": 3}, "b": [4], "c": {"two": {"k": 5}}, "d": 6}
-    assert overlaid(below, above) == {
+    assert merge(below, above) == {
         "a": {"x": 1, "y": 3}, "b": [4], "c": [{"name": "one", "k": 1}, {"name": "two", "k": 5}], "d": 6,
     }  # fmt: skip
 
