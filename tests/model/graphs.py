@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from emoreason.training.words.head import give_words
 from model.families import GRAPH_FAMILIES, toy
 
 from emoreason.model.engines.build import GRAPH, load_backbone_part, no_builder, write_graph, write_weights
@@ -15,6 +14,7 @@ from emoreason.model.engines.onnx import Graph, OnnxEngine
 from emoreason.model.export import merged
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
+from emoreason.training.words.head import give_words
 
 _FOLDERS = []  # kept until the tests end
 READS = {"layer": 1, "languages": ["en"], "adapter": {"rank": 2, "layers": 1}}

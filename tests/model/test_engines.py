@@ -13,6 +13,7 @@ from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import LabelSet
 from emoreason.model.engines import Sampling
 from emoreason.model.engines.onnx import SPARE, Graph
+from emoreason.model.engines.phrases import Phrases
 from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.prompt import WHY, answer_text
 from emoreason.model.verdict import label_scores
@@ -172,7 +173,7 @@ def test_rows_that_end_early_make_room_and_the_others_write_on(ends):
     batch = processor([replace(segment(n), question=f"{'Why? ' * n}?") for n in range(5)])
     prompt = on_onnx.read(batch)
     alone = [on_onnx.sample(replace(prompt, rows=(row,)), Sampling(temperature=0), 8, False)[0][0] for row in prompt.rows]
-    plain, graph = Graph, on_onnx.graph
+    plain, graph, on_onnx.phrases = Graph, on_onnx.graph, Phrases()  # a step is a pass: nothing is guessed
     graph.step, graph.end = 1, processor.tokenizer.eos_token_id
     graph.ends = {row.length: end for row, end in zip(prompt.rows, ends, strict=True) if end}
     heard = [""] * 5
@@ -187,6 +188,45 @@ def test_rows_that_end_early_make_room_and_the_others_write_on(ends):
         graph.__class__ = plain
     expected = [on_onnx.texts.text([*one.tokens][: end and end - 1], False) for one, end in zip(alone, ends, strict=True)]
     assert len({row.length for row in prompt.rows}) == 5 and texts == expected == heard
+
+
+def runs_of(graph, monkeypatch):
+    """Counts the passes of a graph."""
+    count, run = [], Graph.run
+    monkeypatch.setattr(graph, "run", lambda *arguments: (count.append(1), run(graph, *arguments))[1], raising=False)
+    return count
+
+
+def test_guesses_save_passes_and_change_nothing(processor, monkeypatch):
+    """With phrases of the very text, of another one, and of none: the same tokens, streams and log-probabilities."""
+    _, _, on_onnx = graph_toy("llama", words=True)
+    prompt = on_onnx.read(processor([segment(0, 2)]))
+    last = prompt.rows[0].last
+    drawn = Sampling(0.8, seed=3)
+    monkeypatch.setattr(on_onnx, "phrases", Phrases())
+    plain, random = on_onnx.sample(prompt, Sampling(0), 30, False)[0][0], on_onnx.sample(prompt, drawn, 30, False)[0][0]
+    passes = runs_of(on_onnx.graph, monkeypatch)
+    known = [last, *plain.tokens]
+    misleading = [token for one in known for token in (one, 7)]
+    for texts, most in (([], 30), ([known], 15), ([misleading], 31), ([misleading, known, known], 29)):
+        on_onnx.phrases = Phrases(texts)
+        heard, before = [], len(passes)
+        told = on_onnx.write(prompt, 30, until_answer=False, on_text=lambda row, text, heard=heard: heard.append(text))
+        assert told == [plain.text] and heard and plain.text.startswith("".join(heard))
+        assert len(passes) - before <= most, texts
+        again = on_onnx.sample(prompt, Sampling(0), 30, False)[0][0]
+        assert again.tokens == plain.tokens
+        assert again.log_probs == pytest.approx(plain.log_probs, abs=1e-4)
+        assert on_onnx.sample(prompt, drawn, 30, False)[0][0].tokens == random.tokens
+    for most in (1, 2, 3, 4, 5):  # a guess never goes beyond what may be written
+        assert on_onnx.sample(prompt, Sampling(0), most, False)[0][0].tokens == plain.tokens[:most]
+
+
+def test_phrases_are_what_mostly_came_next():
+    phrases = Phrases([[1, 2, 3, 4, 5, 6], [9, 2, 3, 7], [8, 2, 3, 7]])
+    assert phrases.guess([0, 1, 2]) == [3, 4, 5] and phrases.guess([5, 2]) == [3, 7]
+    assert phrases.guess([1, 2, 3]) == [4, 5, 6] and phrases.guess([3]) == [7]
+    assert phrases.guess([6]) == phrases.guess([]) == Phrases().guess([1]) == []
 
 
 def test_what_was_settled_on_and_the_next_question_follow(engine, processor):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from emoreason.training.words.head import give_words
 from model.families import FAMILIES, GRAPH_FAMILIES, emoreason_config, toy
 from model.samples import segment
 
@@ -26,6 +25,7 @@ from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.export import export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.verdict import label_scores
+from emoreason.training.words.head import give_words
 
 READS = {"layer": 1, "languages": ["en"], "adapter": {"rank": 2, "layers": 1}}
 TESTS = Path(__file__).parents[1]

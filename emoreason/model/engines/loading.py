@@ -11,6 +11,8 @@ from emoreason.model.export import PARTS
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 
+PHRASES = "phrases.txt"  # texts of the model, a line each: beside its weights, so that its first text is guessed ahead, too
+
 
 def onnx_engine(checkpoint: str | Path, build: bool = False, threads: int | None = None) -> tuple[OnnxEngine, EmoReasonProcessor]:
     """The engine (its `model` holds the torch parts) and the processor. `build`: also where there is no graph yet.
@@ -23,4 +25,8 @@ def onnx_engine(checkpoint: str | Path, build: bool = False, threads: int | None
     config = EmoReasonConfig.from_pretrained(parts)
     model = EmoReasonForConditionalGeneration.from_pretrained(parts, config, load_backbone_part(graph))
     processor = EmoReasonProcessor.from_pretrained(parts, config)
-    return OnnxEngine(model, processor.tokenizer, Graph(graph / GRAPH, threads)), processor
+    engine = OnnxEngine(model, processor.tokenizer, Graph(graph / GRAPH, threads))
+    if (parts / PHRASES).is_file():
+        for text in (parts / PHRASES).read_text(encoding="utf-8").splitlines():
+            engine.phrases.add(engine.texts.ids(text))
+    return engine, processor

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from emoreason.errors import ContextError
 from emoreason.model.engines.encoders import LocalEngine
 from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt, Runtime
+from emoreason.model.engines.phrases import Phrases
 from emoreason.model.engines.sampling import Sampler, Sampling, Written, log_softmax
 from emoreason.model.engines.texts import RowStream, Texts
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -132,6 +133,7 @@ class OnnxEngine(LocalEngine):
         super().__init__(model)
         self.tokenizer, self.graph = tokenizer, graph
         self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
+        self.phrases = Phrases()
         self.table = model.get_input_embeddings().weight.detach().float().numpy()  # [V, H], shared with the model
 
     @property
@@ -210,6 +212,8 @@ class OnnxEngine(LocalEngine):
 
         stream = on_text and RowStream(len(prompt.rows), lambda tokens: self.texts.text(tokens, until_answer), on_text)
         written = self._decode(prompt.rows, most_tokens, self.texts.stops(until_answer), choose)
+        for row, tokens in zip(prompt.rows, written, strict=True):
+            self.phrases.add([row.last, *tokens])
         return [self.texts.text(tokens, until_answer) for tokens in written]
 
     def sample(
@@ -234,17 +238,16 @@ class OnnxEngine(LocalEngine):
 
     def _decode(self, rows: Sequence[Row], most: int, stops: set[int], choose: Choose) -> list[list[int]]:
         """Tokens of every row, the one that ended it included. All rows take a step together; one that has ended makes room: the
-        last of those that go on takes its place in the cache."""
+        last of those that go on takes its place in the cache. A row that is alone guesses ahead."""
         written: list[list[int]] = [[] for _ in rows]
         going = list(range(len(rows)))  # place in the cache -> row
         lengths, tokens = [row.length for row in rows], [row.last for row in rows]
-        cache = self.graph.cache(len(rows), max(lengths) + most) if most else None
-        for place, row in enumerate(rows) if most else ():
+        cache = self.graph.cache(len(rows), max(lengths) + most)
+        for place, row in enumerate(rows):
             cache[:, place, :, : row.length] = row.store.cache[:, 0, :, : row.length]
-        while going and len(written[going[0]]) < most:
+        while len(going) > 1 and len(written[going[0]]) < most:
             lengths = [length + 1 for length in lengths]
-            part = cache if len(going) == len(rows) else cache[:, : len(going)]
-            logits = self.graph.run(self.table[tokens][:, None], part, lengths, "logits")[:, 0]  # [R, V]
+            logits = self.graph.run(self.table[tokens][:, None], cache[:, : len(going)], lengths, "logits")[:, 0]  # [R, V]
             tokens = choose(logits, going).tolist()
             for row, token in zip(going, tokens, strict=True):
                 written[row].append(token)
@@ -255,4 +258,22 @@ class OnnxEngine(LocalEngine):
                 for values in (going, lengths, tokens):
                     values[place] = values[end]
                     values.pop()
+        if going:
+            row = going[0]
+            self._decode_alone(rows[row], row, cache[:, :1], written[row], most, stops, choose)
         return written
+
+    def _decode_alone(
+        self, row: Row, number: int, cache: np.ndarray, written: list[int], most: int, stops: set[int], choose: Choose
+    ) -> None:
+        """Go on with what is written. Of a guess those tokens count that are chosen all the same; behind them the cache is
+        scratch again."""
+        while len(written) < most and not (written and written[-1] in stops):
+            text = [row.last, *written]
+            guess = self.phrases.guess(text)[: most - len(text)]  # the pass gives one token more
+            lengths = [row.length + len(text) + len(guess)]
+            logits = self.graph.run(self.table[[text[-1], *guess]][None], cache, lengths, "logits")[0]  # [T, V]
+            for step, guessed in enumerate([*guess, None]):
+                written.append(int(choose(logits[step : step + 1], [number])[0]))
+                if written[-1] != guessed or written[-1] in stops:
+                    break
