@@ -6,7 +6,9 @@ Families whose weights cannot be reached where this is tested are proven at toy 
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     ProcessorMixin,
+    modeling_gguf_pytorch_utils,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
@@ -182,7 +185,8 @@ def _convert_gguf(file: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        with _no_bar():
+            loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
         # transformers refuses to save what came from a GGUF, so its weights go into a plain model of the same shape.
         plain = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(_without_quantization(loaded.config)))
         plain.load_state_dict(loaded.state_dict())
@@ -193,6 +197,17 @@ def _convert_gguf(file: Path, target: Path) -> None:
             scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """transformers 5.23 draws a bar over a GGUF's tensors even where its bars are switched off; can go when it asks first."""
+    drawn = modeling_gguf_pytorch_utils.tqdm
+    modeling_gguf_pytorch_utils.tqdm = partial(drawn, disable=True)
+    try:
+        yield
+    finally:
+        modeling_gguf_pytorch_utils.tqdm = drawn
 
 
 def _without_quantization(config: PreTrainedConfig) -> dict:
