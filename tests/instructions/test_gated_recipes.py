@@ -14,7 +14,9 @@ from emoreason.instructions.validate import validate
 
 TREES = FACES | TALK
 # Sets whose real data the other tests read.
-AT_HAND = set("ferplus ckplus48 ravdess nemo meld ecf reccon goemotions_ekman emer emer_short clips ckplus_neutral_peak".split())
+AT_HAND = set(
+    "ferplus ckplus48 ckplus_neutral_peak lfw_emotion ravdess nemo meld ecf reccon goemotions_ekman emer emer_short clips".split()
+)
 
 
 @pytest.mark.parametrize("name", sorted(TREES))

@@ -192,6 +192,7 @@ real = pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not her
     [
         ("ckplus48", {"train": 420, "valid": 174, "test": 177}),
         ("ckplus_neutral_peak", {"train": 380, "valid": 154, "test": 156}),
+        ("lfw_emotion", {"train": 7179, "valid": 1279}),
         ("ravdess", {"train": 840, "valid": 120, "test": 240}),
         ("nemo", {"train": 2069, "valid": 540, "test": 256}),
         ("ecf", {"train": 1001, "valid": 112, "test": 261}),
