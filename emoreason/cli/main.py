@@ -90,9 +90,10 @@ def export(
     """Merge the adapter into a stock language model that other software can load and serve, and build its graph."""
     from emoreason.model.export import export as write
 
-    print_paths([write(checkpoint, out)])
+    exported = write(checkpoint, out)
     if graph:
-        _add_graph(out)
+        _add_graph(exported)
+    print_paths([exported])
     return 0
 
 
@@ -103,7 +104,7 @@ def _add_graph(exported: Path) -> None:
 
     try:
         with quiet_libraries():
-            print_paths([build_graph(exported, exported / INSIDE)])
+            build_graph(exported, exported / INSIDE)
     except GraphProblem as problem:
         say(f"warning: no graph for onnxruntime ({problem}); emoreason runs the model in torch")
 

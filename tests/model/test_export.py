@@ -123,3 +123,13 @@ def test_the_command_prints_the_folder(tmp_path, capsys):
     assert cli.run(["export", str(checkpoint), "--out", str(tmp_path / "deep" / "out")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "deep" / "out")
     assert (tmp_path / "deep" / "out" / "backbone" / "config.json").is_file()
+    assert cli.run(["export", str(checkpoint), "--out", str(tmp_path / "plain"), "--no-graph"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "plain") and not (tmp_path / "plain" / "onnx").exists()
+
+
+def test_a_family_without_graphs_is_exported_with_a_warning(tmp_path, capsys):
+    checkpoint = checkpoint_of("qwen3_vl", tmp_path / "checkpoint")
+    assert cli.run(["export", str(checkpoint), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert "warning: no graph for onnxruntime (graphs are built for the families llama" in said.err
+    assert not (tmp_path / "out" / "onnx").exists()
