@@ -50,14 +50,12 @@ def assets_pull(
 def _default_graph(hook: Callable[[str, float, float | None], None]) -> list[Path]:
     """The folder of the graph by which onnxruntime runs the default model, built where it is not there. Without one the model
     runs in torch, so what stands in the way is a warning."""
-    from emoreason.model.engines.build import GraphProblem
     from emoreason.model.engines.graph import graph_for
-    from emoreason.model.untrained import quiet_libraries
+    from emoreason.model.engines.layout import GraphProblem
 
     hook(f"graph of {DEFAULT_MODEL}", 0.0, None)
     try:
-        with quiet_libraries():
-            return [graph_for(checkpoint_of(DEFAULT_MODEL), build=True)]
+        return [graph_for(checkpoint_of(DEFAULT_MODEL), build=True)]
     except GraphProblem as problem:
         say(f"warning: {problem}; '{DEFAULT_MODEL}' runs in torch, which takes about three times as long")
         return []

@@ -98,13 +98,11 @@ def export(
 
 
 def _add_graph(exported: Path) -> None:
-    from emoreason.model.engines.build import GraphProblem
     from emoreason.model.engines.graph import INSIDE, build_graph
-    from emoreason.model.untrained import quiet_libraries
+    from emoreason.model.engines.layout import GraphProblem
 
     try:
-        with quiet_libraries():
-            build_graph(exported, exported / INSIDE)
+        build_graph(exported, exported / INSIDE)
     except GraphProblem as problem:
         say(f"warning: no graph for onnxruntime ({problem}); emoreason runs the model in torch")
 

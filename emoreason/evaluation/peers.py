@@ -116,9 +116,7 @@ def shared(native: Native, emotions: Sequence[str]) -> Native:
     return Native(tuple(label for label in native.labels if label in of.values()), native.merged, of)
 
 
-def scores_among(
-    samples: Samples, said: Mapping[str, Mapping[str, float] | None], native: Native, by_group: bool
-) -> list[Score]:
+def scores_among(samples: Samples, said: Mapping[str, Mapping[str, float] | None], native: Native, by_group: bool) -> list[Score]:
     """Of samples whose truth is among `native.labels`, the best of these labels by the canonical scores of each sample.
 
     A sample without scores counts as wrong, and as one without a face. `by_group`: intervals draw whole subjects.

@@ -3,8 +3,6 @@
 A base is a checkpoint folder itself, or the name of trained weights in the package; it may have a base of its own.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -13,18 +11,8 @@ from torch import Tensor
 
 from emoreason import config as config_files
 from emoreason.errors import ConfigError
+from emoreason.model.checkpoint_files import checkpoint_folder, sha256, weight_files
 from emoreason.model.config import EmoReasonConfig
-
-WEIGHTS = "model.safetensors"
-SHARDS = f"{WEIGHTS}.index.json"  # Transformers' list of which file holds which tensor, where there are several
-
-
-def checkpoint_folder(name: str | Path) -> Path:
-    """A folder that training saved, else the weights of that name in the package. Raises ConfigError where there is neither."""
-    folder = config_files.checkpoint_of(name)
-    if missing := [file for file in ("config.json", WEIGHTS) if not (folder / file).is_file()]:
-        raise ConfigError(f"{folder} is no checkpoint: {missing[0]} is missing; name the folder that training saved")
-    return folder
 
 
 def named(checkpoint: str | Path) -> dict[str, str]:
@@ -40,16 +28,6 @@ def all_weights(folder: Path, config: EmoReasonConfig) -> dict[str, Tensor]:
     for file in weight_files(folder):
         found |= load_file(file)
     return found
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint's own weights: one, or those of its index. Raises ConfigError where that names another place."""
-    if not (folder / SHARDS).is_file():
-        return [folder / WEIGHTS]
-    names = sorted(set(json.loads((folder / SHARDS).read_text(encoding="utf-8"))["weight_map"].values()))
-    if wrong := [name for name in names if Path(name).name != name or not (folder / name).is_file()]:
-        raise ConfigError(f"{folder / SHARDS}: '{wrong[0]}' is no file beside it")
-    return [folder / name for name in names]
 
 
 def base_weights(config: EmoReasonConfig) -> dict[str, Tensor]:
@@ -76,12 +54,3 @@ def changed(state: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tens
 
 def _same(value: Tensor, other: Tensor) -> bool:
     return value.shape == other.shape and torch.equal(value, other.to(value.dtype))
-
-
-def sha256(folder: Path) -> str:
-    """Of the weights of a checkpoint: of its file, or of the sums of its files."""
-    sums = []
-    for path in weight_files(folder):
-        with path.open("rb") as file:
-            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()

@@ -8,11 +8,14 @@ from transformers.configuration_utils import SubConfigSpec
 
 from emoreason.labels.action_units import ACTION_UNITS
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.labels.label_set import CANONICAL, EMOTION_SET, LabelSet
-from emoreason.model.heads import HeadSpec
+from emoreason.labels.label_set import CANONICAL, LabelSet
+from emoreason.model.backbones import sees_pictures
+from emoreason.model.batch import REGION_NAMES
+from emoreason.model.head_spec import UNITS_HEAD, HeadSpec
+from emoreason.model.interface import label_set_of
+from emoreason.model.prompt import Layout
 
 VOICE_EMOTIONS = tuple(e for e in EMOTIONS if e != "contempt")  # no corpus of speech or words here codes contempt
-UNITS_HEAD = "action_units"
 HEADS = (
     HeadSpec("emotion", "face", "distribution", "frame", EMOTIONS),
     HeadSpec(UNITS_HEAD, "face", "multi_label", "frame", tuple(ACTION_UNITS)),
@@ -117,9 +120,28 @@ class EmoReasonConfig(PreTrainedConfig):
 
     def label_set(self) -> LabelSet:
         """What verdicts choose from. Raises ValueError for labels that are no set."""
-        if self.scheme == CANONICAL:
-            return EMOTION_SET
-        return LabelSet(self.scheme, tuple(self.labels), self.crosswalk or {})
+        return label_set_of(self)
+
+    @property
+    def layout(self) -> Layout:
+        """Soft tokens per person and per voice."""
+        return Layout(face=len(REGION_NAMES) + self.face_config.dynamics, voice=self.voice_config.tokens + 1)
+
+    @property
+    def mel_bins(self) -> int:
+        return self.voice_config.whisper_config.num_mel_bins
+
+    @property
+    def family(self) -> str:
+        return self.language_config.model_type
+
+    @property
+    def positions(self) -> int:
+        return self.language_config.get_text_config().max_position_embeddings
+
+    @property
+    def sees_pictures(self) -> bool:
+        return sees_pictures(self.language_config)
 
     @property
     def text_width(self) -> int:

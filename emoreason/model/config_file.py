@@ -1,12 +1,12 @@
 """Model files: configs/models/*.yaml -> EmoReasonConfig. A file names sources; their own configurations say the sizes.
 
-    family: llama                       # model_type of the backbone
-    backbone: {asset: smollm2-135m}     # or {path: folder or hub id}
-    face: {dim: 192, dynamics: 4}       # fields of FaceConfig; trunk: {path: ..., family: ...} for a pretrained vision model
-    voice: {asset: whisper-base, tokens: 4}
-    lora: {r: 16, lora_alpha: 32}       # fields of peft.LoraConfig
-    dtype: bfloat16                     # of the loaded language model; float32 when not given
-    verified: pinned weights            # or: structure only
+family: llama                       # model_type of the backbone
+backbone: {asset: smollm2-135m}     # or {path: folder or hub id}
+face: {dim: 192, dynamics: 4}       # fields of FaceConfig; trunk: {path: ..., family: ...} for a pretrained vision model
+voice: {asset: whisper-base, tokens: 4}
+lora: {r: 16, lora_alpha: 32}       # fields of peft.LoraConfig
+dtype: bfloat16                     # of the loaded language model; float32 when not given
+verified: pinned weights            # or: structure only
 """
 
 from collections.abc import Iterable, Mapping

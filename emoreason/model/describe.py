@@ -1,6 +1,6 @@
 """What a model is made of and what it costs: parts, parameters, tokens, FLOPs. Everything here is counted on the built model.
 
-    python -m emoreason.model.describe configs/models/tiny.yaml [--stage align]
+python -m emoreason.model.describe configs/models/tiny.yaml [--stage align]
 """
 
 import argparse
@@ -68,7 +68,9 @@ class Description:
 
 
 def describe(
-    model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, stage: StageSpec | None = None,
+    model: EmoReasonForConditionalGeneration,
+    processor: EmoReasonProcessor,
+    stage: StageSpec | None = None,
     seconds: float = SECONDS,
 ) -> Description:
     """Count. With a stage it is applied; without, nothing counts as trainable."""

@@ -1,7 +1,7 @@
 """Export: one checkpoint -> `backbone/`, which any stock loader or server takes, and `emoreason/`, all other parts.
 
-    backbone/   the language model with its adapter merged, tokenizer with our special tokens, chat template
-    emoreason/  encoders, connectors, heads, configuration (labels, verdict), tokenizer again for the processor
+backbone/   the language model with its adapter merged, tokenizer with our special tokens, chat template
+emoreason/  encoders, connectors, heads, configuration (labels, verdict), tokenizer again for the processor
 """
 
 import shutil
@@ -14,14 +14,15 @@ from transformers import PreTrainedModel
 
 from emoreason import assets
 from emoreason.errors import ConfigError, EnvironmentProblem
+from emoreason.model.checkpoint_files import BACKBONE, PARTS, WEIGHTS
 from emoreason.model.config import EmoReasonConfig
-from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
+from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 
 if TYPE_CHECKING:  # it takes seconds to import, and only checkpoints with an adapter need it
     from peft import PeftModel
 
-BACKBONE, PARTS, README = "backbone", "emoreason", "README.md"
+README = "README.md"
 
 
 def export(checkpoint: str | Path, out: str | Path) -> Path:

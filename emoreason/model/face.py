@@ -4,54 +4,13 @@ Letters: B batch, P persons, T frames, F = valid frames of the whole batch, R re
 region, Q dynamics tokens. Crop units: x, y in 0..1 across the crop, z in the same scale.
 """
 
-from dataclasses import dataclass, fields
-
 import torch
 from torch import Tensor, nn
 
+from emoreason.model.batch import REGION_NAMES, FaceBatch, FaceOutput
 from emoreason.perception.regions import regions
 
-REGION_NAMES = (*regions(), "head_gaze")  # the last has no points of its own: head pose and gaze
 NEAR = 0.15  # initial reach of a region over the patches, crop units
-
-
-@dataclass
-class FaceBatch:
-    """One segment batch. `frame_mask`: a face was found; `mesh_mask`: it also has landmarks (else whole-picture fallback)."""
-
-    crops: Tensor  # [B, P, T, 3, H, W] uint8, or float 0..1
-    landmarks: Tensor  # [B, P, T, 478, 3] crop units
-    blendshapes: Tensor  # [B, P, T, 52] 0..1
-    pose: Tensor  # [B, P, T, 3] degrees
-    gaze: Tensor  # [B, P, T, 2] degrees
-    times_s: Tensor  # [B, P, T]
-    frame_mask: Tensor  # [B, P, T] bool
-    mesh_mask: Tensor  # [B, P, T] bool
-
-    def __post_init__(self) -> None:
-        lead = self.frame_mask.shape
-        ends = {"landmarks": (478, 3), "blendshapes": (52,), "pose": (3,), "gaze": (2,), "times_s": (), "mesh_mask": ()}
-        for name, end in ends.items():
-            if getattr(self, name).shape != (*lead, *end):
-                raise ValueError(f"face batch: {name} must be {[*lead, *end]}, got {list(getattr(self, name).shape)}")
-        if self.crops.shape[:4] != (*lead, 3) or self.crops.shape[-1] != self.crops.shape[-2]:
-            raise ValueError(f"face batch: crops must be {[*lead, 3]} + a square, got {list(self.crops.shape)}")
-        measured = self.frame_mask & self.mesh_mask
-        for name in ("landmarks", "blendshapes", "pose", "gaze"):
-            if not torch.isfinite(getattr(self, name)[measured]).all():
-                raise ValueError(f"face batch: {name} of frames marked as measured hold NaN or infinity; mask those frames")
-
-    def to(self, device: torch.device | str) -> "FaceBatch":
-        return FaceBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
-
-
-@dataclass
-class FaceOutput:
-    """What the encoder says of every person: per frame, and as tokens."""
-
-    frames: Tensor | None  # [B, P, T, D] after the temporal encoder; 0 where masked. None: the tokens were cached
-    tokens: Tensor  # [B, P, R + Q, D] region tokens, then dynamics tokens
-    person_mask: Tensor  # [B, P] bool: seen in at least one frame
 
 
 class RegionGeometry(nn.Module):
@@ -141,46 +100,54 @@ class FaceRegionEncoder(nn.Module):
 
     def forward(self, batch: FaceBatch) -> FaceOutput:
         regional = self.encode_frames(batch)  # [B, P, T, R, D]
-        people, frames = batch.frame_mask.shape[:2], batch.frame_mask.shape[2]
+        people = batch.frame_mask.shape[:2]
         mask = batch.frame_mask.flatten(0, 1)  # [B*P, T]
-        seen = mask.any(1)  # [B*P]
+        context, tokens = self.over_time(regional.flatten(0, 1), batch.times_s.flatten(0, 1), mask)
+        return FaceOutput(context.unflatten(0, people), tokens.unflatten(0, people), mask.any(1).unflatten(0, people))
+
+    def over_time(self, regional: Tensor, times_s: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Each person's series: regional [N, T, R, D], times_s and mask [N, T] -> frames [N, T, D] and tokens [N, R + Q, D],
+        zeros where nobody is seen."""
+        seen = mask.any(1)  # [N]
         attend = mask | ~seen[:, None]  # a person never seen attends to zeros; its output is dropped below
-        encoding = self.seconds(batch.times_s.flatten(0, 1), mask)  # [B*P, T, D]
-        per_frame = self.frame(regional.flatten(0, 1).flatten(2)) + encoding  # [B*P, T, D]
-        context = self.temporal(per_frame, src_key_padding_mask=~attend)  # [B*P, T, D]
-        tokens = self._tokens(regional.flatten(0, 1), encoding, context, attend)  # [B*P, R+Q, D]
-        context = context * (mask & seen[:, None])[..., None]
-        return FaceOutput(
-            frames=context.unflatten(0, people).reshape(*people, frames, self.dim),
-            tokens=(tokens * seen[:, None, None]).unflatten(0, people),
-            person_mask=seen.unflatten(0, people),
-        )
+        encoding = self.seconds(times_s, mask)  # [N, T, D]
+        context = self.temporal(self.frame(regional.flatten(2)) + encoding, src_key_padding_mask=~attend)  # [N, T, D]
+        tokens = self._tokens(regional, encoding, context, attend)  # [N, R + Q, D]
+        return context * (mask & seen[:, None])[..., None], tokens * seen[:, None, None]
 
     def encode_frames(self, batch: FaceBatch) -> Tensor:
         """[B, P, T, R, D] region features of each frame on its own; only valid frames go through the trunk."""
         keep = batch.frame_mask
         pictures = batch.crops[keep]  # [F, 3, H, W]
         pictures = pictures.to(self.queries.dtype) / (255 if pictures.dtype == torch.uint8 else 1)
-        mesh = batch.mesh_mask[keep]  # [F]
-        known = [torch.where(mesh.view(-1, *[1] * (x.dim() - 1)), x, 0.0) for x in self._signals(batch, keep)]
-        geometry, centres = self.geometry(*known)  # [F, R, D], [F, R, 2]
-        geometry = torch.where(mesh[:, None, None], geometry, self.no_mesh)
-        patches = self.to_dim(self.trunk(pictures)) + self.places(self.trunk.centres)  # [F, N, D]
-        found = self.attention(self.queries + geometry, patches, centres, self.trunk.centres, mesh)  # [F, R, D]
+        found = self.regional(pictures, *self._signals(batch, keep), batch.mesh_mask[keep])
         out = found.new_zeros(*keep.shape, *found.shape[1:])  # [B, P, T, R, D]
         out[keep] = found
         return out
+
+    def regional(
+        self, pictures: Tensor, landmarks: Tensor, blendshapes: Tensor, pose: Tensor, gaze: Tensor, mesh: Tensor
+    ) -> Tensor:
+        """[F, R, D] of F frames: pictures float [F, 3, H, W] in 0..1, mesh bool [F] whether the measurements mean anything."""
+        measured = (landmarks, blendshapes, pose, gaze)
+        known = [
+            torch.where(mesh.view(-1, *[1] * (x.dim() - 1)), x, torch.zeros((), dtype=x.dtype, device=x.device)) for x in measured
+        ]
+        geometry, centres = self.geometry(*known)  # [F, R, D], [F, R, 2]
+        geometry = torch.where(mesh[:, None, None], geometry, self.no_mesh)
+        patches = self.to_dim(self.trunk(pictures)) + self.places(self.trunk.centres)  # [F, N, D]
+        return self.attention(self.queries + geometry, patches, centres, self.trunk.centres, mesh)
 
     def _signals(self, batch: FaceBatch, keep: Tensor) -> list[Tensor]:
         return [x[keep].to(self.queries.dtype) for x in (batch.landmarks, batch.blendshapes, batch.pose, batch.gaze)]
 
     def _tokens(self, regional: Tensor, encoding: Tensor, context: Tensor, attend: Tensor) -> Tensor:
-        """[B*P, R+Q, D]: each region token pools its own region over time; dynamics tokens pool the temporal context."""
-        count = len(REGION_NAMES)
-        series = (regional + encoding[:, :, None]).transpose(1, 2).flatten(0, 1)  # [B*P*R, T, D]
-        query = self.summary[:count].repeat(len(regional), 1)[:, None]  # [B*P*R, 1, D]
+        """[N, R+Q, D]: each region token pools its own region over time; dynamics tokens pool the temporal context."""
+        people, count = regional.shape[0], len(REGION_NAMES)
+        series = (regional + encoding[:, :, None]).transpose(1, 2).flatten(0, 1)  # [N*R, T, D]
+        query = self.summary[:count].repeat(people, 1)[:, None]  # [N*R, 1, D]
         blocked = ~attend.repeat_interleave(count, dim=0)
-        region = self.pool(query, series, series, key_padding_mask=blocked, need_weights=False)[0]  # [B*P*R, 1, D]
-        query = self.summary[count:].expand(len(regional), -1, -1)  # [B*P, Q, D]
-        moving = self.pool(query, context, context, key_padding_mask=~attend, need_weights=False)[0]  # [B*P, Q, D]
-        return torch.cat([region.view(len(regional), count, -1), moving], dim=1)
+        region = self.pool(query, series, series, key_padding_mask=blocked, need_weights=False)[0]  # [N*R, 1, D]
+        query = self.summary[count:].expand(people, -1, -1)  # [N, Q, D]
+        moving = self.pool(query, context, context, key_padding_mask=~attend, need_weights=False)[0]  # [N, Q, D]
+        return torch.cat([region.view(people, count, -1), moving], dim=1)

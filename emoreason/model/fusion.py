@@ -10,46 +10,45 @@ there, and its shares on the classes it knows are kept centred, so that knowing 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from scipy.special import log_softmax
 
 
 @dataclass(frozen=True)
 class Source:
     """Evidence of one head: log_evidence [..., K] = log p - log prior, over `labels` of length K. `weight` is its fusion weight.
 
-    `present` [...] is False where the modality is missing for that sample.
+    `present` bool [...] is False where the modality is missing for that sample.
     """
 
     labels: Sequence[str]
-    log_evidence: Tensor
+    log_evidence: np.ndarray
     weight: float = 1.0
-    present: Tensor | None = None
+    present: np.ndarray | None = None
 
 
-def fuse(sources: Sequence[Source], labels: Sequence[str]) -> Tensor:
+def fuse(sources: Sequence[Source], labels: Sequence[str]) -> np.ndarray:
     """log-probabilities [..., len(labels)]; uniform when no source is present. Raises ValueError without any source."""
     if not sources:
         raise ValueError("fusion needs at least one source, present or not, to know the batch's shape")
-    total = sum((_aligned(source, labels) for source in sources), start=torch.zeros(()))
-    return total.log_softmax(-1)
+    return log_softmax(sum(_aligned(source, labels) for source in sources), axis=-1)
 
 
-def _aligned(source: Source, labels: Sequence[str]) -> Tensor:
+def _aligned(source: Source, labels: Sequence[str]) -> np.ndarray:
     """[..., len(labels)] weighted evidence in the order of `labels`, 0 for the classes the head lacks."""
     known = [(labels.index(name), k) for k, name in enumerate(source.labels) if name in labels]
     evidence = source.log_evidence[..., [k for _, k in known]]
     if len(known) < len(labels):
         # Without all classes only differences between the known ones mean something; the absent ones sit at their mean.
-        evidence = evidence - evidence.mean(-1, keepdim=True)
-    out = evidence.new_zeros(*evidence.shape[:-1], len(labels))
+        evidence = evidence - evidence.mean(-1, keepdims=True)
+    out = np.zeros((*evidence.shape[:-1], len(labels)), evidence.dtype)
     out[..., [index for index, _ in known]] = evidence
     if source.present is not None:
-        out = torch.where(source.present[..., None], out, 0.0)
+        out = np.where(np.asarray(source.present)[..., None], out, 0)
     return source.weight * out
 
 
-def clip_evidence(frame_logits: Tensor, quality: Tensor, mask: Tensor) -> Tensor:
+def clip_evidence(frame_logits: np.ndarray, quality: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """[..., K]: quality-weighted mean over frames of logits [..., T, K] with quality and mask [..., T]; 0 where none is valid."""
-    weight = (quality * mask).unsqueeze(-1)  # [..., T, 1]
-    return (torch.where(mask.unsqueeze(-1), frame_logits, 0.0) * weight).sum(-2) / weight.sum(-2).clamp_min(1e-6)
+    weight = (quality * mask)[..., None]  # [..., T, 1]
+    return (np.where(mask[..., None], frame_logits, 0) * weight).sum(-2) / np.maximum(weight.sum(-2), 1e-6)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoProcessor, PreTrainedModel
 from transformers.initialization import no_init_weights
 from transformers.modeling_outputs import ModelOutput
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -24,16 +24,19 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason import assets
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import load_backbone, lora_targets, new_backbone
-from emoreason.model.base import SHARDS, WEIGHTS, all_weights, base_weights, changed
+from emoreason.model.base import all_weights, base_weights, changed
+from emoreason.model.batch import FaceBatch, FaceOutput, VoiceBatch, VoiceOutput, WordsBatch
+from emoreason.model.checkpoint_files import SHARDS, WEIGHTS
 from emoreason.model.config import EmoReasonConfig, FaceConfig
 from emoreason.model.connectors import Connector
-from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder
+from emoreason.model.face import FaceRegionEncoder
 from emoreason.model.heads import Head
-from emoreason.model.prompt import FACE, VOICE, Layout
+from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.prompt import FACE, VOICE
 from emoreason.model.trunks import PretrainedTrunk, SmallTrunk
-from emoreason.model.voice import VoiceBatch, VoiceEncoder, VoiceOutput
+from emoreason.model.voice import VoiceEncoder
 from emoreason.model.whisper import load_whisper_encoder
-from emoreason.model.words import WordsBatch, new_adapter, read_words, words_width
+from emoreason.model.words import new_adapter, read_words, words_width
 
 
 @dataclass
@@ -63,7 +66,7 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         self.backbone = backbone or new_backbone(config.language_config)
         self.face = FaceRegionEncoder(new_trunk(face), face.dim, face.heads, face.layers, face.dynamics, face.dropout)
         self.voice = VoiceEncoder(whisper or WhisperEncoder(voice.whisper_config), voice.tokens)
-        layout = token_layout(config)
+        layout = config.layout
         self.face_connector = Connector(face.dim, config.text_width, layout.face)
         self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)
         self.words_adapter = new_adapter(self.backbone, config.words)
@@ -218,23 +221,18 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, config: EmoReasonConfig | None = None, backbone: PreTrainedModel | None = None, **_: Any
+        cls, folder: str | Path, config: EmoReasonConfig | None = None, **_: Any
     ) -> "EmoReasonForConditionalGeneration":
-        """`backbone`: taken as it is, merged, whole or its first layers; no weights of another are then loaded.
-
-        Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base.
-        """
+        """Raises ConfigError when weights are missing, left over or of another shape, naming the part, and without its base."""
         config = config or EmoReasonConfig.from_pretrained(folder)
-        given = backbone is not None
-        with no_init_weights() if config.backbone or given else nullcontext():  # drawing also ties a new one
-            model = build(config, backbone)
-        state = all_weights(Path(folder), config)
-        state = _checked({name: state[name] for name in state if not (given and name.startswith("backbone."))}, model)
+        with no_init_weights() if config.backbone else nullcontext():  # drawing also ties a new one
+            model = build(config)
+        state = _checked(all_weights(Path(folder), config), model)
         missing, unexpected = model.load_state_dict(state, strict=False)
         ours = model.state_dict()
         filled = {ours[name].data_ptr() for name in state.keys() & ours.keys()}  # of tied weights the file holds one
         missing = [name for name in missing if ours[name].data_ptr() not in filled]
-        missing = [name for name in missing if not (model._is_borrowed(name) or given and name.startswith("backbone."))]
+        missing = [name for name in missing if not model._is_borrowed(name)]
         wrong = [*unexpected, *missing]
         if wrong:
             parts = sorted({name.split(".")[0] for name in wrong})
@@ -271,20 +269,9 @@ def prompt_ends(input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor
     return torch.where(supervised.any(1), (supervised.int().argmax(1) - 1).clamp_min(0), last)
 
 
-def token_layout(config: EmoReasonConfig) -> Layout:
-    """Soft tokens per person and per voice."""
-    return Layout(face=len(REGION_NAMES) + config.face_config.dynamics, voice=config.voice_config.tokens + 1)
-
-
-def build(config: EmoReasonConfig, backbone: PreTrainedModel | None = None) -> EmoReasonForConditionalGeneration:
-    """The model of a configuration: named sources are loaded, everything else is new. `backbone`: taken as it is.
-
-    Raises AssetError, ConfigError.
-    """
-    given = backbone is not None
-    if given:
-        pass
-    elif config.backbone:
+def build(config: EmoReasonConfig) -> EmoReasonForConditionalGeneration:
+    """The model of a configuration: named sources are loaded, everything else is new. Raises AssetError, ConfigError."""
+    if config.backbone:
         backbone = load_backbone(config.backbone, config.quantization, config.dtype or torch.float32)
     else:
         backbone = new_backbone(config.language_config)
@@ -294,8 +281,7 @@ def build(config: EmoReasonConfig, backbone: PreTrainedModel | None = None) -> E
     if config.face:
         source = AutoModel.from_pretrained(config.face["path"], use_safetensors=True)
         model.face.trunk.model.load_state_dict(getattr(source, "vision_model", source).state_dict())
-    if not given:
-        model.add_adapter_layers()
+    model.add_adapter_layers()
     return model
 
 
@@ -328,4 +314,5 @@ def _without_ties(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 AutoModel.register(EmoReasonConfig, EmoReasonForConditionalGeneration, exist_ok=True)
-__all__ = ["AutoConfig", "EmoReasonForConditionalGeneration", "EmoReasonOutput", "build", "token_layout"]
+AutoProcessor.register(EmoReasonConfig, EmoReasonProcessor, exist_ok=True)
+__all__ = ["AutoConfig", "EmoReasonForConditionalGeneration", "EmoReasonOutput", "build"]

@@ -8,19 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from emoreason.errors import ConfigError, ContextError
 from emoreason.media.clip import Clip
-from emoreason.model.backbones import picture_processor, sees_pictures
-from emoreason.model.config import EmoReasonConfig
-from emoreason.model.face import FaceBatch, FaceOutput
-from emoreason.model.modeling import token_layout
+from emoreason.model.batch import FaceBatch, FaceOutput, VoiceBatch, VoiceOutput, as_tensors
+from emoreason.model.interface import Interface
 from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN, FACE, SCENE, SPECIAL_TOKENS, VOICE, evidence, user_text
 from emoreason.model.segment_input import (
     SegmentInput,
@@ -32,12 +28,14 @@ from emoreason.model.segment_input import (
     spoken_in,
     utterances,
 )
-from emoreason.model.voice import VoiceBatch, VoiceOutput
-from emoreason.model.words import words_batch
+from emoreason.model.utterances import words_batch
 from emoreason.perception.cues import cues as measured_cues
 from emoreason.perception.observation import Cue, Observation
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
+
+if TYPE_CHECKING:  # it takes seconds to import, and a graph is run without
+    from emoreason.model.config import EmoReasonConfig
 
 IGNORED = -100  # label of what is not supervised
 MAX_SIDE = 1280  # frames are cut from pictures at most this long, as perception saw them
@@ -56,23 +54,26 @@ def add_special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
 
 
 class EmoReasonProcessor:
-    """Writes the ids of our special tokens into `config.special_token_ids`. Build the model after it.
+    """Writes the ids of our special tokens into a configuration that has none. Build the model after it.
 
     image_processor: the backbone's own; without one (text models) there are no scene pictures.
     """
 
-    def __init__(self, config: EmoReasonConfig, tokenizer: PreTrainedTokenizerBase, image_processor: Any = None):
+    def __init__(self, config: Interface, tokenizer: PreTrainedTokenizerBase, image_processor: Any = None):
         if tokenizer.chat_template is None:
             raise ConfigError("the tokenizer has no chat template; set tokenizer.chat_template to the backbone's own")
         ids = add_special_tokens(tokenizer)
         if config.special_token_ids not in (None, ids):
             raise ConfigError(f"special tokens of the configuration {config.special_token_ids} are not the tokenizer's {ids}")
-        config.special_token_ids = ids
+        if config.special_token_ids is None:
+            config.special_token_ids = ids
         self.config, self.tokenizer, self.image_processor = config, tokenizer, image_processor
         self.pictures = None
         if image_processor is not None:
+            from emoreason.model.backbones import picture_processor
+
             self.pictures = picture_processor(config.language_config, tokenizer, image_processor)
-        self.layout = token_layout(config)
+        self.layout = config.layout
 
     # from measurements
 
@@ -91,7 +92,7 @@ class EmoReasonProcessor:
         all the same could not be checked (on validation faces and voices, verdicts stay, supported claims gain 6 to 15 points).
         """
         if scenes and self.pictures is None:
-            raise ValueError(f"{scenes} scene pictures asked for, but backbone '{self._family}' takes none; use scenes=0")
+            raise ValueError(f"{scenes} scene pictures asked for, but backbone '{self.config.family}' takes none; use scenes=0")
         side = min(int(observation.settings.get("max_side", MAX_SIDE)), MAX_SIDE)
         main = main_person(observation, segment)
         measured = measured_cues(observation) if cues is None else cues
@@ -99,7 +100,7 @@ class EmoReasonProcessor:
             self.prepare_faces(observation, segment, clip),
             question=question,
             evidence=tuple(evidence([cue for cue in measured if cue.modality == "words" or cue.reliability != "low"], segment)),
-            mel=log_mel(observation, segment, clip, self.config.voice_config.whisper_config.num_mel_bins),
+            mel=log_mel(observation, segment, clip, self.config.mel_bins),
             prosody=prosody(observation, segment),
             scenes=scene_pictures(observation, segment, clip, scenes, side),
             words=utterances(observation, segment, self.languages),
@@ -144,7 +145,7 @@ class EmoReasonProcessor:
 
     def _message(self, role: str, text: str) -> dict[str, Any]:
         """Templates of families with pictures want a list of parts, those of text models a string."""
-        if not sees_pictures(self.config.language_config):
+        if not self.config.sees_pictures:
             return {"role": role, "content": text}
         *marks, text = text.split(SCENE)
         return {"role": role, "content": [{"type": "image"} for _ in marks] + [{"type": "text", "text": text.lstrip("\n")}]}
@@ -195,12 +196,14 @@ class EmoReasonProcessor:
         soft: bool = True,
         room: int = 0,
         emphasis: float | None = None,
+        return_tensors: Literal["pt", "np"] = "pt",
     ) -> dict[str, Any]:
         """Arguments of the model's `forward`, or of `generate` without `answers`.
 
         With answers the batch is padded on the right and `labels` supervise them, those of earlier turns too; without, it is
         padded on the left. soft=False is the text-evidence prompt: no soft tokens, no pictures. room: tokens kept free for what
-        will be generated. emphasis: weight of the tokens of answer fields, those of the text around them having 1. Raises
+        will be generated. emphasis: weight of the tokens of answer fields, those of the text around them having 1.
+        return_tensors: "pt" for torch, "np" for NumPy (pictures stay as their family's processor gives them). Raises
         ContextError when a prompt is longer than the language model's context.
         """
         if answers is not None and len(answers) != len(inputs):
@@ -221,14 +224,15 @@ class EmoReasonProcessor:
             del out["label_weights"]
         face, voice, words = _faces(inputs), _voices(inputs), words_batch(self.tokenizer, [one.words for one in inputs])
         parts = {"face": face, "voice": voice, "words": words} if soft else dict.fromkeys(("face", "voice", "words"))
-        return {**out, **parts, **images}
+        whole = {**out, **parts, **images}
+        return as_tensors(whole) if return_tensors == "pt" else whole
 
-    def _encode(self, texts: list[str], pictures: list[list[np.ndarray]]) -> tuple[list[dict[str, list[int]]], dict[str, Tensor]]:
+    def _encode(self, texts: list[str], pictures: list[list[np.ndarray]]) -> tuple[list[dict[str, list[int]]], dict[str, Any]]:
         """Per-token lists of each text, its pictures expanded by the family's own processor, and the batch's picture tensors."""
         options = {"padding": False, "add_special_tokens": False}  # the chat template has put them in
         if self.pictures is None:
             if any(pictures):
-                raise ValueError(f"scene: backbone '{self._family}' takes no pictures")
+                raise ValueError(f"scene: backbone '{self.config.family}' takes no pictures")
             found = dict(self.tokenizer(texts, **options))
         else:
             images = pictures if any(pictures) else None
@@ -250,15 +254,16 @@ class EmoReasonProcessor:
         for name in row:
             row[name] += added.get(name, [0] * len(ids))
 
-    def _padded(self, rows: list[list[int]], name: str, left: bool) -> Tensor:
+    def _padded(self, rows: list[list[int]], name: str, left: bool) -> np.ndarray:
         tokenizer, longest = self.tokenizer, max(map(len, rows))
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         fill = {"input_ids": pad, "labels": IGNORED}.get(name, 0)
+        dtype = np.float32 if name == "label_weights" else np.int64
         pads = [[fill] * (longest - len(row)) for row in rows]
-        return torch.tensor([pad + row if left else row + pad for row, pad in zip(rows, pads, strict=True)])  # [B, S]
+        return np.array([pad + row if left else row + pad for row, pad in zip(rows, pads, strict=True)], dtype)  # [B, S]
 
     def _check_length(self, row: dict[str, list[int]], inputs: SegmentInput, soft: bool, room: int) -> None:
-        ids, context = row["input_ids"], self.config.language_config.get_text_config().max_position_embeddings
+        ids, context = row["input_ids"], self.config.positions
         if len(ids) + room <= context:
             return
         counted = {name: ids.count(self.config.special_token_ids[name]) for name in (FACE, VOICE)}
@@ -267,12 +272,9 @@ class EmoReasonProcessor:
         raise ContextError(
             f"the prompt is too long: {counted[FACE]} tokens for {len(inputs.persons)} faces + {counted[VOICE]} for the voice "
             f"+ {seen} for {len(inputs.scenes)} pictures + {rest} for text + {room} kept for the answer "
-            f"= {len(ids) + room}, but backbone '{self._family}' takes {context}; use fewer or smaller pictures, fewer turns"
+            f"= {len(ids) + room}, but backbone '{self.config.family}' takes {context}; use fewer or smaller pictures, "
+            "fewer turns"
         )
-
-    @property
-    def _family(self) -> str:
-        return self.config.language_config.model_type
 
     # one folder
 
@@ -284,7 +286,11 @@ class EmoReasonProcessor:
             self.image_processor.save_pretrained(folder)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, config: EmoReasonConfig | None = None, **_: Any) -> "EmoReasonProcessor":
+    def from_pretrained(cls, folder: str | Path, config: "EmoReasonConfig | None" = None, **_: Any) -> "EmoReasonProcessor":
+        from transformers import AutoImageProcessor, AutoTokenizer
+
+        from emoreason.model.config import EmoReasonConfig
+
         has_images = (Path(folder) / _IMAGES).is_file()
         images = AutoImageProcessor.from_pretrained(folder, backend="pil") if has_images else None
         return cls(config or EmoReasonConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), images)
@@ -308,7 +314,7 @@ def _faces(inputs: Sequence[SegmentInput]) -> FaceBatch | FaceOutput | None:
             value = getattr(one, name)
             if one.persons:
                 out[name][b, : value.shape[0], : value.shape[1]] = value
-    return FaceBatch(**{name: torch.from_numpy(value) for name, value in out.items()})
+    return FaceBatch(**out)
 
 
 def _voices(inputs: Sequence[SegmentInput]) -> VoiceBatch | VoiceOutput | None:
@@ -324,10 +330,10 @@ def _voices(inputs: Sequence[SegmentInput]) -> VoiceBatch | VoiceOutput | None:
         if one.mel is not None:
             mel[b, :, : one.mel.shape[1]], mask[b, : one.mel.shape[1]] = one.mel, True
     prosody = np.stack([one.prosody for one in inputs])
-    return VoiceBatch(torch.from_numpy(mel), torch.from_numpy(mask), torch.from_numpy(prosody))
+    return VoiceBatch(mel, mask, prosody)
 
 
-def _stacked(groups: Sequence[np.ndarray | None], part: str) -> tuple[Tensor, Tensor]:
+def _stacked(groups: Sequence[np.ndarray | None], part: str) -> tuple[np.ndarray, np.ndarray]:
     """Cached tokens [P, N, D] of each segment -> [B, P, N, D] and mask [B, P]."""
     example = next(group for group in groups if group is not None)
     most = max(len(group) for group in groups if group is not None)
@@ -335,7 +341,4 @@ def _stacked(groups: Sequence[np.ndarray | None], part: str) -> tuple[Tensor, Te
     for b, group in enumerate(groups):
         if group is not None:
             out[b, : len(group)], mask[b, : len(group)] = group, True
-    return torch.from_numpy(out), torch.from_numpy(mask)
-
-
-AutoProcessor.register(EmoReasonConfig, EmoReasonProcessor, exist_ok=True)
+    return out, mask

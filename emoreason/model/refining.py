@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from emoreason.media.clip import Clip
-from emoreason.model.config import UNITS_HEAD
 from emoreason.model.engines import Engine
+from emoreason.model.head_spec import UNITS_HEAD
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.observation import Observation
@@ -29,7 +29,7 @@ def refine(
         return observation
     judged: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for inputs in _batches(processor, observation, clip):
-        logits = engine.perceive(processor(inputs))[UNITS_HEAD].float().cpu().numpy()  # [B, P, T, K]
+        logits = engine.perceive(processor(inputs, return_tensors="np"))[UNITS_HEAD]  # [B, P, T, K]
         for given, rows in zip(inputs, logits, strict=True):
             for p, name in enumerate(given.persons):
                 frames = np.flatnonzero(given.frame_mask[p])

@@ -10,13 +10,13 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from transformers import WhisperFeatureExtractor
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from emoreason.labels.action_units import BLENDSHAPES
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.media.audio import RATE
 from emoreason.media.clip import Clip, Frame
-from emoreason.model.config import FaceConfig
+from emoreason.model.interface import FaceView
 from emoreason.model.prompt import Evidence, sanitize
 from emoreason.perception.observation import FOUND, Observation, Person
 from emoreason.perception.people import inside, main_person, people_in
@@ -152,9 +152,7 @@ def persons_in(observation: Observation, segment: Segment, most: int) -> list[Pe
     return [*ranked[: most - 1], main] if main in ranked[most:] else ranked[:most]
 
 
-def face_arrays(
-    people: Sequence[Person], segment: Segment, clip: Clip, max_side: int, config: FaceConfig
-) -> dict[str, np.ndarray]:
+def face_arrays(people: Sequence[Person], segment: Segment, clip: Clip, max_side: int, config: FaceView) -> dict[str, np.ndarray]:
     """The face fields of SegmentInput: up to config.max_frames per person, evenly spread over the frames the person is in."""
     chosen = [_spread(inside(person, segment), config.max_frames) for person in people]
     frames, size = max((len(places) for places in chosen), default=0), config.image_size
@@ -184,7 +182,7 @@ def _spread(places: np.ndarray, most: int) -> np.ndarray:
 
 
 def _cut(
-    people: Sequence[Person], chosen: list[np.ndarray], clip: Clip, max_side: int, config: FaceConfig, out: dict[str, np.ndarray]
+    people: Sequence[Person], chosen: list[np.ndarray], clip: Clip, max_side: int, config: FaceView, out: dict[str, np.ndarray]
 ) -> None:
     """Fill crops and landmarks. Each frame is decoded once, for all who are in it."""
     wanted = [(float(person.times_s[at]), p, t) for p, person in enumerate(people) for t, at in enumerate(chosen[p])]
@@ -237,12 +235,12 @@ def log_mel(observation: Observation, segment: Segment, clip: Clip, bins: int) -
 
 def mel_of(sound: np.ndarray, bins: int) -> np.ndarray:
     """float32 [n] at 16 kHz -> [M, n / 160], Whisper's own features without its padding to 30 s."""
-    return _extractor(bins)(sound, sampling_rate=RATE, padding=False, return_tensors="np").input_features[0].astype(np.float32)
+    return _extractor(bins)(sound, padding=0).astype(np.float32)
 
 
 @cache
-def _extractor(bins: int) -> WhisperFeatureExtractor:
-    return WhisperFeatureExtractor(feature_size=bins, sampling_rate=RATE)
+def _extractor(bins: int) -> FeatureExtractor:
+    return FeatureExtractor(feature_size=bins, sampling_rate=RATE)
 
 
 def prosody(observation: Observation, segment: Segment) -> np.ndarray:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from scipy.special import log_softmax
 
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.model.engines import MOST_TOKENS, Engine, Prompt
 from emoreason.model.fusion import Source, clip_evidence, fuse
-from emoreason.model.heads import Head
+from emoreason.model.head_spec import HeadCalibration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import ANSWER_CLOSE, ANSWER_OPEN
 from emoreason.model.segment_input import SegmentInput
@@ -63,9 +62,9 @@ class SegmentVerdicts:
     """
 
     prompt: Prompt
-    language: Tensor
+    language: np.ndarray
     heads: Mapping[str, Source]
-    log_p: Tensor
+    log_p: np.ndarray
     probabilities: Sequence[np.ndarray | None]  # [K] each
     labels: Sequence[str | None]
     reasons: Sequence[str | None]
@@ -91,12 +90,12 @@ def judge_segments(
     asked = tuple(processor.config.labels) if label_set == own else label_set.labels
     if label_set != own:
         settings = replace(settings, log_prior=None)  # which is of the model's own labels
-    batch = processor(inputs, soft=soft, room=room)
+    batch = processor(inputs, soft=soft, room=room, return_tensors="np")
     prompt = engine.read(batch)
     language = label_scores(engine, prompt, asked)
     heads = head_sources(engine.heads, prompt.heads, frame_weights(inputs, batch), present_in(batch), settings.weights, label_set)
     log_p = fuse([language_source(language, asked, settings), *heads.values()], label_set.labels)  # [B, K]
-    shares = [p if given.shows_anything else None for p, given in zip(log_p.exp().double().cpu().numpy(), inputs, strict=True)]
+    shares = [p if given.shows_anything else None for p, given in zip(np.exp(log_p.astype(float)), inputs, strict=True)]
     decided = [(None, None) if p is None else decide(p, label_set.labels, settings.least_confidence) for p in shares]
     return SegmentVerdicts(prompt, language, heads, log_p, shares, [label for label, _ in decided], [why for _, why in decided])
 
@@ -117,7 +116,7 @@ def segment_weight(given: SegmentInput, p: np.ndarray | None, label_set: LabelSe
     return min(max(seconds, 1e-3), length) * float(shown_weight(neutral))
 
 
-def label_scores(engine: Engine, prompt: Prompt, labels: Sequence[str]) -> Tensor:
+def label_scores(engine: Engine, prompt: Prompt, labels: Sequence[str]) -> np.ndarray:
     """[B, K] log p of each label's answer right after the prompt, normalised over the labels.
 
     Scored is the whole text `<answer>emotion=LABEL`: the stem is common to all and drops out. Where one label's text begins
@@ -126,45 +125,45 @@ def label_scores(engine: Engine, prompt: Prompt, labels: Sequence[str]) -> Tenso
     """
     begun = any(other != label and other.startswith(label) for label in labels for other in labels)
     end = ANSWER_CLOSE if begun else ""
-    return engine.score(prompt, [f"{SCORING_STEM}{label}{end}" for label in labels]).log_softmax(-1)
+    return log_softmax(engine.score(prompt, [f"{SCORING_STEM}{label}{end}" for label in labels]), axis=-1)
 
 
-def language_source(scores: Tensor, labels: Sequence[str], settings: VerdictSettings) -> Source:
+def language_source(scores: np.ndarray, labels: Sequence[str], settings: VerdictSettings) -> Source:
     """What the language model's scores [B, K] say beyond its prior. Raises ValueError when the prior has another length."""
-    prior = scores.new_zeros(len(labels)) if settings.log_prior is None else scores.new_tensor(settings.log_prior)
+    prior = np.zeros(len(labels)) if settings.log_prior is None else np.array(settings.log_prior, float)
     if prior.shape != (len(labels),):
         raise ValueError(f"verdict: log_prior has {len(prior)} entries, the model has {len(labels)} labels")
-    evidence = (scores / settings.temperature).log_softmax(-1) - prior.log_softmax(-1)  # [B, K]
+    evidence = log_softmax(scores / settings.temperature, axis=-1) - log_softmax(prior)  # [B, K]
     return Source(labels, evidence, settings.weights.get(LANGUAGE, 0.0))
 
 
-def present_in(batch: Mapping[str, Any]) -> dict[str, Tensor]:
+def present_in(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Part -> [B] which rows of a processor's batch have it: a voice, an utterance."""
     voice, words = batch.get("voice"), batch.get("words")
     found = {"voice": voice and voice.mel_mask.any(-1), "utterance": words and words.said.any(-1)}
     return {part: rows for part, rows in found.items() if rows is not None}
 
 
-def frame_weights(inputs: Sequence[SegmentInput], batch: Mapping[str, Any]) -> Tensor | None:
+def frame_weights(inputs: Sequence[SegmentInput], batch: Mapping[str, Any]) -> np.ndarray | None:
     """[B, P, T] quality of the frames that count for the verdict: those of its person. None where no face goes through the
     encoder."""
     mask = getattr(batch.get("face"), "frame_mask", None)
     if mask is None:
         return None
-    out = torch.zeros(mask.shape)
+    out = np.zeros(mask.shape, np.float32)
     for b, given in enumerate(inputs):
         if given.main in given.persons:
             row = given.persons.index(given.main)
-            values = torch.as_tensor(np.nan_to_num(given.quality[row]), dtype=torch.float32)  # [T]
+            values = np.nan_to_num(given.quality[row])  # [T]
             out[b, row, : len(values)] = values
     return out * mask
 
 
 def head_sources(
-    heads: Mapping[str, Head],
-    logits: Mapping[str, Tensor],
-    quality: Tensor | None,
-    present: Mapping[str, Tensor],
+    heads: Mapping[str, HeadCalibration],
+    logits: Mapping[str, np.ndarray],
+    quality: np.ndarray | None,
+    present: Mapping[str, np.ndarray],
     weights: Mapping[str, float],
     label_set: LabelSet = EMOTION_SET,
 ) -> dict[str, Source]:
@@ -180,8 +179,9 @@ def head_sources(
         head = heads[name]
         there = present.get(head.spec.part)
         if head.spec.resolution == "frame":
-            counted = quality.to(value.device).flatten(1)  # [B, P*T]
-            value, there = clip_evidence(value.flatten(1, 2), counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
+            counted = quality.reshape(len(quality), -1)  # [B, P*T]
+            frames = value.reshape(*counted.shape, -1)  # [B, P*T, K]
+            value, there = clip_evidence(frames, counted, counted > 0), (counted > 0).any(-1)  # [B, K], [B]
         source = Source(head.spec.labels, head.log_evidence(value), weights[name], there)
         own = label_set.canonical or name == own_head(label_set.name)
         sources[name] = source if own else in_words_of(label_set, source)

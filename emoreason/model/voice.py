@@ -5,16 +5,16 @@ Q voice tokens, C vocal cues.
 Only as many positions are computed as there is audio; Whisper's own 30 s of padding is never run.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emoreason.labels.voice_cues import VOICE_CUES
+from emoreason.model.batch import VoiceBatch, VoiceOutput
 
 FRAMES_PER_POSITION = 2  # the second convolution has stride 2: two 10 ms mel frames a position
+WHOLE = 2 * FRAMES_PER_POSITION  # mel frames of one pooled position
 PER_DECADE = 0.25  # of power, in Whisper's log-mel: (log10 power + 4) / 4
 LOUDEST = 1.0  # where the loudest bin of an utterance is put: about where clear speech lies
 NARROW = 3  # eighths of Whisper's width
@@ -22,31 +22,6 @@ NARROW = 3  # eighths of Whisper's width
 # of layers 2 and 3 of 6, and 0.21 on the last, which tells words.
 BEST_DEPTH = 0.4
 GATE_DB = 30.0  # frames further below the loudest one are pauses and say nothing of the voice
-
-
-@dataclass
-class VoiceBatch:
-    """`mel_mask` marks real mel frames; a sample without voice has none. Prosody NaN = not measured."""
-
-    mel: Tensor  # [B, M, T] log-mel frames of 10 ms, padded with anything
-    mel_mask: Tensor  # [B, T] bool
-    prosody: Tensor  # [B, C] values in the order of VOICE_CUES, in their units, NaN where not measured
-
-    def __post_init__(self) -> None:
-        batch, _, frames = self.mel.shape
-        if self.mel_mask.shape != (batch, frames):
-            raise ValueError(f"voice batch: mel_mask must be {[batch, frames]}, got {list(self.mel_mask.shape)}")
-        if self.prosody.shape != (batch, len(VOICE_CUES)):
-            raise ValueError(f"voice batch: prosody must be {[batch, len(VOICE_CUES)]}, got {list(self.prosody.shape)}")
-
-
-@dataclass
-class VoiceOutput:
-    """What the encoder says of a voice: as tokens, and pooled for heads."""
-
-    tokens: Tensor  # [B, Q + 1, D] pooled voice tokens, then one prosody token
-    pooled: Tensor | None  # [B, 2 D] mean and deviation under the first query, for heads. None: the tokens were cached
-    mask: Tensor  # [B] bool: there is a voice
 
 
 def hidden_states(encoder: WhisperEncoder, mel: Tensor, mel_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,13 +56,14 @@ def listen(encoder: WhisperEncoder, mel: Tensor, mel_mask: Tensor) -> tuple[Tens
     """
     mel, loud = levelled(mel, mel_mask)
     states, mask = hidden_states(encoder, mel, mel_mask)
-    even = (0, mask.shape[1] % 2)
-    states, mask = F.pad(states, (0, 0, *even)), F.pad(mask, even)
-    weight = mask.view(len(mask), -1, 2).to(states.dtype)  # [B, S, 2]
+    if mask.shape[1] % 2:
+        states, mask = F.pad(states, (0, 0, 0, 1)), F.pad(mask, (0, 1))
+    weight = mask.unflatten(1, (-1, 2)).to(states.dtype)  # [B, S, 2]
     pairs = torch.where(weight[:, None, ..., None] > 0, states.unflatten(2, (-1, 2)), 0.0)
     mean = pairs.sum(3) / weight.sum(-1).clamp_min(1)[:, None, :, None]
-    loud = F.pad(loud, (0, -loud.shape[1] % (2 * FRAMES_PER_POSITION)))
-    return mean, loud.view(len(loud), -1, 2 * FRAMES_PER_POSITION).any(-1)
+    if missing := -loud.shape[1] % WHOLE:
+        loud = F.pad(loud, (0, missing))
+    return mean, loud.unflatten(1, (-1, WHOLE)).any(-1)
 
 
 def levelled(mel: Tensor, mel_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,7 +132,11 @@ class VoiceEncoder(nn.Module):
         self.spread.copy_(deviation.clamp_min(1e-3))
 
     def forward(self, batch: VoiceBatch) -> VoiceOutput:
-        return self.pool_states(*listen(self.encoder, batch.mel, batch.mel_mask), batch.prosody)
+        return self.hear(batch.mel, batch.mel_mask, batch.prosody)
+
+    def hear(self, mel: Tensor, mel_mask: Tensor, prosody: Tensor) -> VoiceOutput:
+        """As VoiceBatch has them."""
+        return self.pool_states(*listen(self.encoder, mel, mel_mask), prosody)
 
     def pool_states(self, states: Tensor, mask: Tensor, prosody: Tensor) -> VoiceOutput:
         """From (cached) states [B, L, S, D]: training runs this part alone once the encoder is frozen."""

@@ -3,55 +3,20 @@
 They are read alone: what a face or a voice shows has heads of its own. Letters: B segments, S tokens, D width.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
+from transformers.initialization import no_init_weights
 
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import PROJECTIONS, decoder_of
-
-MOST_SAID, MOST_BEFORE = 96, 64  # tokens: the last ones of an utterance, and of what was said before it
-
-
-@dataclass(frozen=True)
-class WordsBatch:
-    """Earlier utterances, a line each, and then the judged one: `said` marks its tokens. A row without any has no words."""
-
-    input_ids: Tensor  # int [B, S], padded on the right
-    mask: Tensor  # bool [B, S]
-    said: Tensor  # bool [B, S]
-
-
-def words_batch(tokenizer: PreTrainedTokenizerBase, utterances: Sequence[Sequence[str]]) -> WordsBatch | None:
-    """Of plain lines (`prompt.sanitize`), the judged one last in each row. None where nobody says anything."""
-    if not any(utterances):
-        return None
-    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    rows = [_cut(tokenizer, row) for row in utterances]
-    longest = max(len(before) + len(said) for before, said in rows)
-    ids = torch.full((len(rows), longest), pad)
-    mask, marked = torch.zeros(2, len(rows), longest, dtype=torch.bool)
-    for b, (before, said) in enumerate(rows):
-        whole = torch.tensor([*before, *said], dtype=ids.dtype)
-        ids[b, : len(whole)], mask[b, : len(whole)], marked[b, len(before) : len(whole)] = whole, True, True
-    return WordsBatch(ids, mask, marked)
-
-
-def _cut(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> tuple[list[int], list[int]]:
-    """The last tokens of what was said before, and of the utterance. Something always comes before: a language model makes its
-    first token the sink of its attention (Xiao et al. 2024, arXiv:2309.17453), whose state, a hundred times as long as any other,
-    would be all that is left of a mean."""
-    before, said = "".join(f"\n{line}" for line in lines[:-1]) + "\n", "".join(lines[-1:])
-    if not said:
-        return [], []
-    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in (before, said)]
-    return ids[0][-MOST_BEFORE:], ids[1][-MOST_SAID:]
+from emoreason.model.batch import WordsBatch
 
 
 class WordsAdapter(nn.Module):
@@ -108,6 +73,23 @@ def read_words(backbone: PreTrainedModel, words: WordsBatch, layer: int, adapter
     last = torch.where(words.said, steps, 0).amax(1)  # [B]
     end = states[torch.arange(len(said), device=said.device), last] * said.amax(1, keepdim=True)
     return torch.cat([mean, end], dim=1)
+
+
+@torch.no_grad()
+def merged_layers(backbone: PreTrainedModel, count: int, adapter: WordsAdapter | None = None) -> PreTrainedModel:
+    """A model of its own of the first `count` layers, with the adapter's changes merged in."""
+    config = deepcopy(backbone.config)
+    config.num_hidden_layers = count
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:count]
+    with no_init_weights():
+        out = type(backbone)(config)
+    out.load_state_dict(backbone.state_dict(), strict=False)
+    for n, changes in adapter.layers.items() if adapter is not None else ():
+        for key, module in _projections(_layers(out)[int(n)]):
+            down, up = changes[key]
+            module.weight += (up.weight @ down.weight).to(module.weight.dtype)
+    return out.eval()
 
 
 class _Enough(Exception):

@@ -165,7 +165,7 @@ def _fits_side(shown: _Shown, statement: Statement) -> bool:
 
 
 def _includes_side(shown: _Shown, statement: Statement) -> bool:
-    """"The left brow is not raised" is wrong where both are."""
+    """ "The left brow is not raised" is wrong where both are."""
     if statement.side in ("left", "right"):
         return shown.side in (statement.side, "both", None)
     return _fits_side(shown, statement)
@@ -179,7 +179,7 @@ def _fits_level(shown: _Shown, statement: Statement) -> bool:
 
 
 def _at_least(shown: _Shown, statement: Statement) -> bool:
-    """"No strong smile" is wrong where a strong one was, and right where it was slight."""
+    """ "No strong smile" is wrong where a strong one was, and right where it was slight."""
     if statement.level not in LEVELS or shown.level is None:
         return True
     return LEVELS.index(shown.level) >= LEVELS.index(statement.level)

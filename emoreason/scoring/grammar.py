@@ -100,11 +100,13 @@ class _Sentence:
                 cue.times = cue.times or ([_until(time) for time in piece_times] if ends else piece_times)
         yield from _merged(
             self.text,
-            (statement
-            for piece, here in zip(self.pieces, by_piece, strict=True)
-            for cue in here
-            if cue.denied or not piece.maybe
-            for statement in self._finish(cue, self._persons(cue, named))),
+            (
+                statement
+                for piece, here in zip(self.pieces, by_piece, strict=True)
+                for cue in here
+                if cue.denied or not piece.maybe
+                for statement in self._finish(cue, self._persons(cue, named))
+            ),
         )
 
     def _persons(self, cue: _Found, named: list) -> tuple[str | None, ...]:
@@ -170,7 +172,7 @@ class _Sentence:
         return found
 
     def _without_adverbs(self, found: list[_Found]) -> list[_Found]:
-        """"Presses the lips tightly": where a part has a movement of its own, a word that can be a level is one."""
+        """ "Presses the lips tightly": where a part has a movement of its own, a word that can be a level is one."""
         plain = {cue.marks[0].i for cue in found if "level" not in cue.marks[1].roles}
         adverbs = [cue for cue in found if "level" in cue.marks[1].roles and cue.marks[0].i in plain]
         self.used.difference_update(cue.marks[1].i for cue in adverbs)
@@ -263,7 +265,7 @@ class _Sentence:
             self._modify_from_before(n, faces)
 
     def _is_side(self, mark: Mark, marks: Sequence[Mark]) -> bool:
-        """"both" and "one" are sides only in front of what has sides; "both a smile and ..." is not."""
+        """ "both" and "one" are sides only in front of what has sides; "both a smile and ..." is not."""
         return self.tokens[mark.i].text not in ("both", "one", "single") or mark.j - mark.i > 1 or _adjoins(mark, marks)
 
     def _modify_from_before(self, n: int, faces: Sequence[_Found]) -> None:
@@ -316,7 +318,7 @@ class _Sentence:
 
 
 def _until(time: Time) -> Time:
-    """"The smile fades at 3 s": it was there until then."""
+    """ "The smile fades at 3 s": it was there until then."""
     span = time.start_s is None or time.end_s not in (None, time.start_s)
     return time if span else replace(time, start_s=None, end_s=time.start_s)
 

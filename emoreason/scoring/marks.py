@@ -135,7 +135,7 @@ def _integer(tokens: Sequence[Token], i: int) -> int | None:
 
 
 def _codes_at(text: str, tokens: Sequence[Token], i: int) -> Mark | None:
-    """"AU12", "AU 12C", "AUs 1, 2 and 5", "AU6+12", "action unit 4", "L12"."""
+    """ "AU12", "AU 12C", "AUs 1, 2 and 5", "AU6+12", "action unit 4", "L12"."""
     word, j = tokens[i].text, i + 1
     side = {"l": "left", "r": "right"}.get(word)
     if side and text[tokens[i].start].isupper() and _integer(tokens, j) is not None and tokens[j].start == tokens[i].end:
@@ -207,7 +207,7 @@ def _place(tokens: Sequence[Token], i: int) -> int | None:
 
 
 def _placed_name(tokens: Sequence[Token], i: int) -> bool:
-    """"The face on the left" is somebody; "p1's face on the left side" is a side of p1."""
+    """ "The face on the left" is somebody; "p1's face on the left side" is a side of p1."""
     owned = i > 0 and (tokens[i - 1].text == "'s" or tokens[i - 1].text in PRONOUNS)
     place = _place(tokens, i + 1) if tokens[i].text in _NAMES and not owned else None
     return place is not None and (place == len(tokens) or tokens[place].text not in ("side", "half"))

@@ -84,7 +84,7 @@ def _phase(tokens: Sequence[Token], i: int) -> Time | None:
 
 
 def _first_last(tokens: Sequence[Token], i: int) -> Time | None:
-    """"(in the) first two seconds" is 0-2 s, "the last 1.5 s" is -1.5 to the end."""
+    """ "(in the) first two seconds" is 0-2 s, "the last 1.5 s" is -1.5 to the end."""
     j = i
     while _word(tokens, j) in ("in", "during", "within", "over", "for", "the"):
         j += 1

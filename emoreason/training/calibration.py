@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.asked import verdict_inputs
@@ -66,25 +67,24 @@ def calibrate_run(
 class Votes:
     """What was said of N clips: language [N, K] log p; of each head by name its labels, evidence [N, L] and presence [N]."""
 
-    language: Tensor
+    language: np.ndarray
     heads: Mapping[str, Source]
-    truth: Tensor  # [N] places in EMOTIONS
+    truth: np.ndarray  # [N] places in EMOTIONS
     parts: Sequence[str]  # of the mixture, one per clip
 
-    def fused(self, temperature: Tensor | float, weights: Mapping[str, Any]) -> Tensor:
+    def fused(self, temperature: float, weights: Mapping[str, float]) -> np.ndarray:
         """[N, K] log-probabilities of the verdict under these settings."""
-        language = Source(EMOTIONS, (self.language / temperature).log_softmax(-1), weights[verdict.LANGUAGE])
+        language = Source(EMOTIONS, log_softmax(self.language / temperature, axis=-1), weights[verdict.LANGUAGE])
         heads = [Source(head.labels, head.log_evidence, weights[name], head.present) for name, head in self.heads.items()]
         return fuse([language, *heads], EMOTIONS)
 
-    def balance(self) -> Tensor:
+    def balance(self) -> np.ndarray:
         """[N] weights, summing to 1, under which every part counts alike, and within it every emotion."""
         cells = list(zip(self.parts, self.truth.tolist(), strict=True))
         classes = {part: len({true for name, true in cells if name == part}) for part in set(self.parts)}
-        return torch.tensor([1 / (len(classes) * classes[cell[0]] * cells.count(cell)) for cell in cells])
+        return np.array([1 / (len(classes) * classes[cell[0]] * cells.count(cell)) for cell in cells])
 
 
-@torch.no_grad()
 def votes(stage: TuningSetup, parts: Sequence[str], most: int = 80, progress: Progress | None = None) -> Votes:
     """Of up to `most` validation clips of each part. Faces and voices go through the encoders, whose heads vote.
 
@@ -114,8 +114,8 @@ def votes(stage: TuningSetup, parts: Sequence[str], most: int = 80, progress: Pr
             progress("calibration clips", min(BATCH * done, len(labelled)), len(labelled))
     counts = [len(language) for language in languages]
     heads = {name: _joined([found.get(name) for found in sources], counts) for name in {n for found in sources for n in found}}
-    truth = torch.tensor([EMOTIONS.index(emotion) for _, emotion in rows])
-    return Votes(torch.cat(languages), heads, truth, [part for part, _ in rows])
+    truth = np.array([EMOTIONS.index(emotion) for _, emotion in rows])
+    return Votes(np.concatenate(languages), heads, truth, [part for part, _ in rows])
 
 
 def _labelled(stage: TuningSetup, part: str, most: int) -> list[tuple[Record, Records, str]]:
@@ -130,9 +130,9 @@ def _labelled(stage: TuningSetup, part: str, most: int) -> list[tuple[Record, Re
 def _joined(sources: Sequence[Source | None], counts: Sequence[int]) -> Source:
     """One head's batches one after the other; absent where a batch had no input for it."""
     labels = next(source.labels for source in sources if source is not None)
-    evidence = [torch.zeros(n, len(labels)) if s is None else s.log_evidence for s, n in zip(sources, counts, strict=True)]
-    present = [torch.zeros(n, dtype=torch.bool) if s is None else s.present for s, n in zip(sources, counts, strict=True)]
-    return Source(labels, torch.cat(evidence), 1.0, torch.cat(present))
+    evidence = [np.zeros((n, len(labels))) if s is None else s.log_evidence for s, n in zip(sources, counts, strict=True)]
+    present = [np.zeros(n, bool) if s is None else s.present for s, n in zip(sources, counts, strict=True)]
+    return Source(labels, np.concatenate(evidence), 1.0, np.concatenate(present))
 
 
 def calibrate(told: Votes, given: Mapping[str, float] | None = None) -> tuple[dict[str, Any], dict[str, float]]:
@@ -143,19 +143,16 @@ def calibrate(told: Votes, given: Mapping[str, float] | None = None) -> tuple[di
     given = given or {}
     names = [verdict.LANGUAGE, *told.heads]
     searched = [name for name in names if name not in given]
-    free = torch.zeros(1 + len(searched), requires_grad=True)  # log temperature, log weights
-    share, rows = told.balance(), torch.arange(len(told.truth))
-    search = torch.optim.LBFGS([free], max_iter=200, line_search_fn="strong_wolfe")
+    share, rows = told.balance(), np.arange(len(told.truth))
 
-    def loss() -> Tensor:
-        search.zero_grad()
-        weights = {**dict(zip(searched, free[1:].exp(), strict=True)), **given}
-        value = -(share * told.fused(free[0].exp(), weights)[rows, told.truth]).sum() + 1e-3 * free.square().sum()
-        value.backward()
-        return value
+    def loss(free: np.ndarray) -> float:
+        """free: log temperature, log weights."""
+        temperature, *weights = np.exp(free)
+        log_p = told.fused(temperature, {**dict(zip(searched, weights, strict=True)), **given})
+        return float(-(share * log_p[rows, told.truth]).sum() + 1e-3 * np.square(free).sum())
 
-    search.step(loss)
-    temperature, *weights = [round(float(value), 4) for value in free.detach().exp()]
+    found = minimize(loss, np.zeros(1 + len(searched)), method="L-BFGS-B")
+    temperature, *weights = [round(float(value), 4) for value in np.exp(found.x)]
     chosen = {**dict(zip(searched, weights, strict=True)), **given}
     log_p = told.fused(temperature, chosen)
     threshold = confidence_threshold(log_p, told.truth)
@@ -166,36 +163,36 @@ def calibrate(told: Votes, given: Mapping[str, float] | None = None) -> tuple[di
     }
     for name in names:
         alone = dict.fromkeys(names, 0.0) | {name: 1.0}
-        where = torch.ones_like(told.truth, dtype=torch.bool) if name == verdict.LANGUAGE else told.heads[name].present
-        measured[f"accuracy_{name}"] = _right(told.fused(1.0, alone)[where], told.truth[where]).mean().item()
+        where = np.ones(len(told.truth), bool) if name == verdict.LANGUAGE else told.heads[name].present
+        measured[f"accuracy_{name}"] = float(_right(told.fused(1.0, alone)[where], told.truth[where]).mean())
     for part in dict.fromkeys(told.parts):
-        where = torch.tensor([other == part for other in told.parts])
-        measured[f"accuracy_of_{part}"] = _right(log_p[where], told.truth[where]).mean().item()
+        where = np.array([other == part for other in told.parts])
+        measured[f"accuracy_of_{part}"] = float(_right(log_p[where], told.truth[where]).mean())
     return {"temperature": temperature, "weights": chosen, "least_confidence": threshold}, measured
 
 
-def confidence_threshold(log_p: Tensor, truth: Tensor) -> float:
+def confidence_threshold(log_p: np.ndarray, truth: np.ndarray) -> float:
     """The confidence that KEPT of the right answers reach: what lies below on the risk-coverage curve is mostly wrong."""
-    right = log_p.exp().amax(1)[_right(log_p, truth) > 0]
-    return min(float(torch.quantile(right, 1 - KEPT)), MOST_CONFIDENCE) if len(right) else MOST_CONFIDENCE
+    right = np.exp(log_p).max(1)[_right(log_p, truth) > 0]
+    return min(float(np.quantile(right, 1 - KEPT)), MOST_CONFIDENCE) if len(right) else MOST_CONFIDENCE
 
 
-def _described(log_p: Tensor, truth: Tensor, threshold: float) -> dict[str, float]:
-    sure, right = log_p.exp().amax(1).numpy().astype(float), _right(log_p, truth).numpy()
+def _described(log_p: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str, float]:
+    sure, right = np.exp(log_p).max(1).astype(float), _right(log_p, truth)
     accepted = sure >= threshold
     return {
         "accuracy": float(right.mean()),
         "ece": ece(sure, right),
-        "brier": brier(log_p.exp().numpy().astype(float), truth.numpy()),
+        "brier": brier(np.exp(log_p).astype(float), truth),
         "aurc": float(risk_coverage(sure, right).area),
         "coverage": float(accepted.mean()),
         "accuracy_accepted": float(right[accepted].mean()),
     }
 
 
-def _right(log_p: Tensor, truth: Tensor) -> Tensor:
-    return (log_p.argmax(1) == truth).double()
+def _right(log_p: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return (log_p.argmax(1) == truth).astype(float)
 
 
-def _cross_entropy(told: Votes, log_p: Tensor) -> float:
-    return -float((told.balance() * log_p[torch.arange(len(told.truth)), told.truth]).sum())
+def _cross_entropy(told: Votes, log_p: np.ndarray) -> float:
+    return -float((told.balance() * log_p[np.arange(len(told.truth)), told.truth]).sum())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emoreason.errors import ConfigError
 from emoreason.model import base
+from emoreason.model.checkpoint_files import checkpoint_folder
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.untrained import quiet_libraries, untrained
@@ -28,7 +29,7 @@ def initial(run: Run) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProce
 
 def _trained(name: str) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor]:
     try:
-        folder = base.checkpoint_folder(name)
+        folder = checkpoint_folder(name)
     except ConfigError as error:
         raise ConfigError(f"init_from: {error}") from error
     model = EmoReasonForConditionalGeneration.from_pretrained(folder)

@@ -17,7 +17,7 @@ from emoreason.instructions.store import read_records
 from emoreason.instructions.tasks import tasks_of
 from emoreason.instructions.validate import data_root
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
-from emoreason.model.base import checkpoint_folder
+from emoreason.model.checkpoint_files import checkpoint_folder
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor

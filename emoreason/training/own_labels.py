@@ -15,7 +15,8 @@ from emoreason.instructions.collator import Conversations, Example, Source
 from emoreason.instructions.recipe import load_recipe
 from emoreason.instructions.record import Record
 from emoreason.labels.label_set import CANONICAL, LabelSet
-from emoreason.model.heads import Head, HeadSpec
+from emoreason.model.head_spec import HeadSpec
+from emoreason.model.heads import Head
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.verdict import LANGUAGE, VerdictSettings, own_head
 

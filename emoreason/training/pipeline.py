@@ -5,7 +5,8 @@ from pathlib import Path
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.observe_all import default_store
-from emoreason.model.base import WEIGHTS, named
+from emoreason.model.base import named
+from emoreason.model.checkpoint_files import WEIGHTS
 from emoreason.training import division
 from emoreason.training.dry_run import DryRun
 from emoreason.training.finetune import keep_base

@@ -62,12 +62,12 @@ class Tuning(nn.Module):
             self.model.backbone.set_attn_implementation("eager" if plain else "sdpa")
         out = self.model(**batch)
         head = self.model.heads["sentiment"]
-        words = head.spec.loss(out.heads["sentiment"].float(), sentiment, mask=sentiment != IGNORED)
+        words = head.loss(out.heads["sentiment"].float(), sentiment, mask=sentiment != IGNORED)
         loss = out.loss + self.weight * words
         if label is None:
             return TuningOutput(loss, out.loss.detach(), words.detach())
         name = own_head(self.model.config.scheme)
-        own = self.model.heads[name].spec.loss(out.heads[name].float(), label)
+        own = self.model.heads[name].loss(out.heads[name].float(), label)
         return TuningOutput(loss + self.label_weight * own, out.loss.detach(), words.detach(), own.detach())
 
 

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from emoreason.errors import ConfigError
-from emoreason.model.base import SHARDS, WEIGHTS, named
+from emoreason.model.base import named
+from emoreason.model.checkpoint_files import SHARDS, WEIGHTS
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.training import log

@@ -10,7 +10,7 @@ from training_data import make_model
 
 from emoreason.errors import ConfigError
 from emoreason.inference.judges.loading import load_model
-from emoreason.model import base
+from emoreason.model import base, checkpoint_files
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.export import export, open_export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -38,33 +38,33 @@ def folders(tmp_path_factory):
 
 
 def test_only_what_was_changed_is_stored_and_all_of_it_loads(folders):
-    kept = {name: set(load_file(folders / name / base.WEIGHTS)) for name in ("one", "two", "three")}
+    kept = {name: set(load_file(folders / name / checkpoint_files.WEIGHTS)) for name in ("one", "two", "three")}
     assert kept["two"] and all("face_connector" in name for name in kept["two"])
     assert kept["three"] and all("lora_B" in name for name in kept["three"])
     assert len(kept["one"]) > 50
     one, two, three = (EmoReasonForConditionalGeneration.from_pretrained(folders / name) for name in ("one", "two", "three"))
     differs = {name for name, value in three.state_dict().items() if not torch.equal(value, one.state_dict()[name])}
     assert differs == kept["two"] | kept["three"]
-    assert three.config.base["sha256"] == base.sha256(folders / "two")
+    assert three.config.base["sha256"] == checkpoint_files.sha256(folders / "two")
     assert two.config.base["path"] == str((folders / "one").resolve()) and one.config.base is None
-    assert load_model(folders / "three").weights_sha256 == base.sha256(folders / "three")
+    assert load_model(folders / "three").weights_sha256 == checkpoint_files.sha256(folders / "three")
 
 
 def test_weights_may_lie_in_several_files(folders, tmp_path):
     folder = tmp_path / "two files"
     shutil.copytree(folders / "one", folder)
-    whole = load_file(folder / base.WEIGHTS)
+    whole = load_file(folder / checkpoint_files.WEIGHTS)
     apart = {name: whole.pop(name) for name in list(whole) if name.startswith("heads.")}
-    save_file(whole, folder / base.WEIGHTS)
+    save_file(whole, folder / checkpoint_files.WEIGHTS)
     save_file(apart, folder / "heads.safetensors")
-    places = dict.fromkeys(whole, base.WEIGHTS) | dict.fromkeys(apart, "heads.safetensors")
-    index = folder / base.SHARDS
+    places = dict.fromkeys(whole, checkpoint_files.WEIGHTS) | dict.fromkeys(apart, "heads.safetensors")
+    index = folder / checkpoint_files.SHARDS
     index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
     one, two = (EmoReasonForConditionalGeneration.from_pretrained(place).state_dict() for place in (folders / "one", folder))
     assert all(torch.equal(value, two[name]) for name, value in one.items())
-    before = base.sha256(folder)
+    before = checkpoint_files.sha256(folder)
     save_file(apart | {name: value + 1 for name, value in apart.items()}, folder / "heads.safetensors")
-    assert base.sha256(folder) != before
+    assert checkpoint_files.sha256(folder) != before
 
     for wrong in ("../one/model.safetensors", "gone.safetensors"):
         index.write_text(json.dumps({"metadata": {}, "weight_map": places | {"x": wrong}}))
@@ -97,6 +97,6 @@ def test_a_base_that_is_another_one_or_gone_is_said(folders, tmp_path, monkeypat
 def test_weights_of_the_package_are_named_not_placed(folders, monkeypatch):
     monkeypatch.setattr("emoreason.config.SHIPPED_WEIGHTS", folders.resolve())
     monkeypatch.chdir(folders / "three")  # where no folder has that name
-    assert base.named("one")["path"] == "one" and base.checkpoint_folder("one") == folders.resolve() / "one"
+    assert base.named("one")["path"] == "one" and checkpoint_files.checkpoint_folder("one") == folders.resolve() / "one"
     with pytest.raises(ConfigError, match="is no checkpoint: config.json is missing"):
-        base.checkpoint_folder("four")
+        checkpoint_files.checkpoint_folder("four")

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from emoreason.model.face import REGION_NAMES, FaceBatch, FaceRegionEncoder
+from emoreason.model.batch import REGION_NAMES, FaceBatch
+from emoreason.model.face import FaceRegionEncoder
 from emoreason.model.trunks import PretrainedTrunk, SmallTrunk
 
 B, P, T, SIZE, DYNAMICS = 2, 3, 6, 32, 2

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from emoreason.model.fusion import Source, clip_evidence, fuse
-from emoreason.model.heads import Head, HeadSpec
+from emoreason.model.head_spec import HeadSpec
+from emoreason.model.heads import Head
 
 LABELS = ("anger", "fear", "happiness", "neutral")
 

@@ -9,7 +9,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emoreason import assets
 from emoreason.errors import AssetError
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.model.voice import VoiceBatch, VoiceEncoder, hidden_states, listen
+from emoreason.model.batch import VoiceBatch
+from emoreason.model.voice import VoiceEncoder, hidden_states, listen
 from emoreason.model.whisper import load_whisper_encoder, read_ctranslate2
 
 B, MELS, T, Q = 3, 8, 40, 4

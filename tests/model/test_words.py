@@ -17,8 +17,9 @@ from emoreason.model.fusion import fuse
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.prompt import SPECIAL_TOKENS
 from emoreason.model.segment_input import spoken, utterances
+from emoreason.model.utterances import MOST_BEFORE, MOST_SAID, words_batch
 from emoreason.model.verdict import head_sources, present_in
-from emoreason.model.words import MOST_BEFORE, MOST_SAID, read_words, words_batch
+from emoreason.model.words import read_words
 from emoreason.perception.segments import Segment
 from emoreason.training.words.head import give_words
 

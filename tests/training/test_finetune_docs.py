@@ -16,7 +16,7 @@ from emoreason.config import shipped
 from emoreason.inference.judges.loading import load_model
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
-from emoreason.model import base
+from emoreason.model import checkpoint_files
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.untrained import untrained
 from emoreason.training import samples
@@ -89,9 +89,9 @@ def test_from_a_folder_of_clips_to_a_checkpoint(here, capsys, monkeypatch):
     assert "tiny, sha256" in page
     assert "Not asked: ferplus: its data are not there" in page
     config = EmoReasonConfig.from_pretrained(out)
-    assert config.base == {"path": "tiny", "sha256": base.sha256(here / "weights" / "tiny")}
+    assert config.base == {"path": "tiny", "sha256": checkpoint_files.sha256(here / "weights" / "tiny")}
     assert config.scheme == "moods" and sorted(config.labels) == sorted(LABELS)
-    assert (out / base.WEIGHTS).stat().st_size < (here / "weights" / "tiny" / base.WEIGHTS).stat().st_size
+    assert (out / checkpoint_files.WEIGHTS).stat().st_size < (here / "weights" / "tiny" / checkpoint_files.WEIGHTS).stat().st_size
     assert "What a fine-tuning changed of the checkpoint `tiny`" in (out / "README.md").read_text()
     assert before == {file.name: file.read_bytes() for file in (here / "weights" / "tiny").iterdir()}
     assert said(train, FEW) == 0  # nothing is left to do

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from emoreason.inference.batch import worker
-from emoreason.inference.batch.options import Options, cores, default_memory_gib, default_workers
+from emoreason.inference.batch.options import Options, default_memory_gib, default_workers
 from emoreason.inference.batch.pool import Died, Pool
 from emoreason.inference.batch.worker import Analysed, Failure, Job
+from emoreason.system import cores
 
 Outcome = Analysed | Failure
 TICK_S = 0.5

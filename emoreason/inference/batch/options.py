@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -14,6 +13,7 @@ from emoreason.errors import ConfigError
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.report import composer
 from emoreason.report.writers import WRITERS
+from emoreason.system import cores
 
 GIB = 1 << 30
 WORKER_GIB = 1.5  # resident, of a worker with the landmarker and the speech model loaded
@@ -81,11 +81,6 @@ def _weights(model: str) -> str | None:
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers() -> int:

@@ -3,20 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-import torch
-
-from emoreason.config import checkpoint_of, names, resolve
+from emoreason.config import checkpoint_of
 from emoreason.errors import ConfigError
 from emoreason.inference.judges.model import EvidencePath, ModelJudge
-from emoreason.model.base import checkpoint_folder, sha256
-from emoreason.model.engines.build import GraphProblem
-from emoreason.model.engines.loading import onnx_engine
-from emoreason.model.engines.transformers import TransformersEngine
-from emoreason.model.export import PARTS, merged, open_export
-from emoreason.model.modeling import EmoReasonForConditionalGeneration
-from emoreason.model.precision import fast_bf16
-from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.untrained import quiet_libraries, untrained, untrained_processor
+from emoreason.model.checkpoint_files import PARTS, sha256
+from emoreason.model.engines.layout import GraphProblem
+from emoreason.system import has_gpu
 
 
 def load_model(
@@ -27,64 +19,32 @@ def load_model(
     build: bool = False,
 ) -> ModelJudge:
     """`source`: a folder that `save_pretrained` wrote, the name of weights in the package, else a model file or the name of a
-    shipped one (built, untrained). The adapter is merged into the language model, which with precision "auto" computes in
-    bfloat16 on GPUs that multiply it; encoders and heads never do. On CPU it stays as its file has it: one token at a time half
-    precision is no faster there, and rounding by the size of a batch would let a clip's company change its text.
+    shipped one (built, untrained).
 
-    runtime: "onnx" runs the language model as a graph on the CPU and builds that first where there is none, "torch" runs it as it
-    is. When not given, a graph is run if there is one, or if `build` says so and it can be built.
+    runtime: "onnx" runs the model as graphs on the CPU and builds those first where there are none, "torch" runs it as it is
+    (`precision`: as `torch_engine` has it). When not given, graphs are run if there are any, or if `build` says so and they can
+    be built.
 
     Raises ConfigError naming what there is, or why there cannot be a graph; AssetError when a pinned weight was not pulled.
     """
     folder = checkpoint_of(source)
     if runtime == "onnx" and not folder.is_dir():
         raise ConfigError(f"'{source}' is a model file without weights: only a checkpoint has a graph for onnxruntime")
-    if runtime == "onnx" or (runtime is None and folder.is_dir() and not torch.cuda.is_available()):
+    if runtime == "onnx" or (runtime is None and folder.is_dir() and not has_gpu()):
+        from emoreason.model.engines.onnx_loading import onnx_engine
+
         try:
-            with quiet_libraries():
-                engine, processor = onnx_engine(folder, build or runtime == "onnx")
-            return ModelJudge(processor, engine, folder.stem, path, _sha256(folder))
+            engine, processor = onnx_engine(folder, build or runtime == "onnx")
+            return ModelJudge(processor, engine, folder.stem, path, weights_sha256(folder))
         except GraphProblem as problem:
             if runtime == "onnx":
                 raise ConfigError(f"'{folder.stem}' cannot be run by onnxruntime: {problem}") from problem
-    with quiet_libraries():
-        model, processor, weights = _checkpoint(folder) if folder.is_dir() else (*untrained(_model_file(source)), None)
-    if torch.cuda.is_available():
-        model = model.to("cuda")
-    if not model.config.quantization:
-        model.backbone = merged(model.backbone)
-        if precision == "auto" and model.device.type == "cuda" and fast_bf16(model.device):
-            model.backbone.to(torch.bfloat16)
-    return ModelJudge(processor, TransformersEngine(model, processor.tokenizer), folder.stem, path, weights)
+    from emoreason.model.engines.torch_loading import torch_engine  # seconds of imports
+
+    engine, processor = torch_engine(source, folder, precision)
+    return ModelJudge(processor, engine, folder.stem, path, weights_sha256(folder) if folder.is_dir() else None)
 
 
-def load_processor(source: str | Path) -> tuple[EmoReasonProcessor, str]:
-    """The processor alone of what `load_model` takes, and its name; no weights are loaded. Raises as `load_model` does."""
-    folder = checkpoint_of(source)
-    with quiet_libraries():
-        if not folder.is_dir():
-            return untrained_processor(_model_file(source)), folder.stem
-        own = folder / PARTS if (folder / PARTS).is_dir() else folder
-        if not (own / "config.json").is_file():
-            raise ConfigError(f"{folder} is neither an export nor a checkpoint: config.json is missing")
-        return EmoReasonProcessor.from_pretrained(own), folder.stem
-
-
-def _sha256(folder: Path) -> str:
+def weights_sha256(folder: Path) -> str:
+    """Of a checkpoint, or of the half of an export that holds our parts."""
     return sha256(folder / PARTS if (folder / PARTS).is_dir() else folder)
-
-
-def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoReasonProcessor, str]:
-    """A folder that training saved, or an export of one."""
-    if (folder / PARTS / "config.json").is_file():
-        return *open_export(folder), _sha256(folder)
-    model = EmoReasonForConditionalGeneration.from_pretrained(checkpoint_folder(folder))
-    return model, EmoReasonProcessor.from_pretrained(folder, model.config), _sha256(folder)
-
-
-def _model_file(source: str | Path) -> Path:
-    try:
-        return resolve("models", source)
-    except ConfigError as error:
-        known = ", ".join(["composer", *names("models")])
-        raise ConfigError(f"unknown model '{source}': known are {known}, a checkpoint folder, or a model file (.yaml)") from error

@@ -11,7 +11,7 @@ from itertools import count, islice
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
+from scipy.special import expit
 
 from emoreason import __version__
 from emoreason.errors import ConfigError
@@ -32,8 +32,9 @@ from emoreason.labels.emotions import EMOTIONS, canonical
 from emoreason.labels.label_set import LabelSet
 from emoreason.media import Clip
 from emoreason.model import explanation
-from emoreason.model.config import UNITS_HEAD
 from emoreason.model.engines import Engine
+from emoreason.model.head_spec import UNITS_HEAD
+from emoreason.model.interface import to_json
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import WHY, answer_text, emotion_question, sanitize
 from emoreason.model.refining import refine
@@ -102,7 +103,7 @@ class ModelJudge:
         return self.processor.languages
 
     def info(self, settings: str = "") -> ModelInfo:
-        config = sha256((settings + self.config.to_json_string()).encode()).hexdigest()[:16]
+        config = sha256((settings + to_json(self.config)).encode()).hexdigest()[:16]
         return ModelInfo(
             name=self.name,
             revision=self.revision,
@@ -165,7 +166,7 @@ class ModelJudge:
         return given if changed is None else changed
 
     def control_tokens(self, given: SegmentInput) -> tuple[int, ...]:
-        ids = self.processor([given], soft=self.path == "soft")["input_ids"][0].tolist()
+        ids = self.processor([given], soft=self.path == "soft", return_tensors="np")["input_ids"][0].tolist()
         special = {token for token, known in self.processor.tokenizer.added_tokens_decoder.items() if known.special}
         return tuple(token for token in ids if token in special)
 
@@ -212,7 +213,6 @@ class ModelJudge:
         """Tokens of the text: what a batch is padded to."""
         return len(self.processor.tokenizer(self.processor.text(given, self.path == "soft"))["input_ids"])
 
-    @torch.no_grad()
     def _judge(self, asked: Sequence[Asked], most_tokens: int, on_text: OnText | None) -> list[Part]:
         """One batch of segments, of any clips."""
         inputs, soft = [one.given for one in asked], self.path == "soft"
@@ -251,29 +251,29 @@ class ModelJudge:
             least_confidence=least,
         )
 
-    @torch.no_grad()
     def units(self, spans: Sequence[tuple[Observation, Segment, Clip]]) -> list[Mapping[str, Mapping[str, float]]] | None:
         if UNITS_HEAD not in self.engine.heads:
             return None
         labels = self.engine.heads[UNITS_HEAD].spec.labels
         inputs = [self.prepare(*span, "") for span in spans]
-        logits = self.engine.perceive(self.processor(inputs)).get(UNITS_HEAD)
+        logits = self.engine.perceive(self.processor(inputs, return_tensors="np")).get(UNITS_HEAD)
         if logits is None:
             return [{} for _ in spans]
-        chances = logits.sigmoid().cpu().numpy()  # [B, P, T, K]
+        chances = expit(logits)  # [B, P, T, K]
         return [_largest(labels, chances[b], given) for b, given in enumerate(inputs)]
 
     # questions
 
     def choose(self, inputs: Sequence[SegmentInput], labels: Sequence[str]) -> list[dict[str, float]]:
         asked = LabelSet("asked", tuple(labels), {label: canonical(label) for label in labels})
-        with self.engine.turn, torch.no_grad():
+        with self.engine.turn:
             told = judge_segments(self.engine, self.processor, inputs, self.settings, asked, self.path == "soft")
-        return [dict(zip(labels, row, strict=True)) for row in told.log_p.exp().double().cpu().tolist()]
+        return [dict(zip(labels, row, strict=True)) for row in np.exp(told.log_p.astype(float)).tolist()]
 
     def reply(self, inputs: Sequence[SegmentInput], most_tokens: int) -> list[str]:
         with self.engine.turn:
-            prompt = self.engine.read(self.processor(inputs, soft=self.path == "soft", room=most_tokens))
+            batch = self.processor(inputs, soft=self.path == "soft", room=most_tokens, return_tensors="np")
+            prompt = self.engine.read(batch)
             return [text.strip() for text in self.engine.write(prompt, most_tokens, until_answer=False)]
 
     def answer(self, measured: Measured, told: SegmentReport, question: str, on_text: OnText | None = None) -> str:
@@ -282,7 +282,7 @@ class ModelJudge:
         given = self.prepare(observation, Segment(told.start_s, told.end_s), clip, sanitize(question))
         verdict_turn = (emotion_question(self.config.labels), answer_text("", "", told.verdict.label))
         given = replace(given, turns=(verdict_turn, (WHY, sanitize(told.explanation.text))))
-        batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens)
+        batch = self.processor([given], soft=self.path == "soft", room=self.settings.most_tokens, return_tensors="np")
         with self.engine.turn:
             written = self.engine.write(self.engine.read(batch), self.settings.most_tokens, on_text=on_text)[0]
         return corrected(explanation.finished(written), given.evidence)

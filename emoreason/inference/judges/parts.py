@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.labels.label_set import EMOTION_SET, LabelSet
 from emoreason.model.fusion import Source, clip_evidence, fuse
-from emoreason.model.heads import Head
+from emoreason.model.head_spec import HeadCalibration
 from emoreason.model.segment_input import SegmentInput
 from emoreason.model.verdict import segment_weight
 from emoreason.perception.interpolation import interpolated
@@ -26,7 +24,7 @@ from emoreason.scoring.decision import pool
 FACE_HEAD, VOICE_HEAD = "emotion", "voice_emotion"
 CITED = 2  # segments whose texts make up the explanation of a longer clip
 
-Face = tuple[np.ndarray, Tensor, Tensor]  # times_s [T], logits [T, K], quality [T]; judged frames only
+Face = tuple[np.ndarray, np.ndarray, np.ndarray]  # times_s [T], logits [T, K], quality [T]; judged frames only
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,10 @@ class Part:
     weight: float
     speech_s: float
     faces: Mapping[str, Face]
-    voice: Tensor | None
+    voice: np.ndarray | None
 
 
-def part(judgement: Judgement, given: SegmentInput, heads: Mapping[str, Tensor]) -> Part:
+def part(judgement: Judgement, given: SegmentInput, heads: Mapping[str, np.ndarray]) -> Part:
     """heads: the segment's own logits by name, [P, T, K] of faces (possibly padded) and [K] of the voice."""
     faces = _faces(given, heads[FACE_HEAD]) if FACE_HEAD in heads else {}
     voice = heads.get(VOICE_HEAD) if given.has_voice else None
@@ -71,47 +69,44 @@ def plain_text(text: str, told: Judgement) -> str:
     return text or f"Taken together this appears as {told.emotion} (score {score:.2f})."
 
 
-def frame_probabilities(head: Head | None, person: Person, parts: Sequence[Part]) -> np.ndarray | None:
+def frame_probabilities(head: HeadCalibration | None, person: Person, parts: Sequence[Part]) -> np.ndarray | None:
     """[N, E] of a track: the judged frames, and those between them as long as no gap is too wide; NaN elsewhere."""
     judged = [part.faces[person.person] for part in parts if person.person in part.faces]
     if not judged:
         return None
     times, first = np.unique(np.concatenate([times for times, _, _ in judged]), return_index=True)
-    p = calibrated(head, torch.cat([logits for _, logits, _ in judged]))[first]  # [n, E]
+    p = calibrated(head, np.concatenate([logits for _, logits, _ in judged]))[first]  # [n, E]
     out, known = interpolated(person.times_s, times, p)
     out[~known] = np.nan
     return out
 
 
-def person_probabilities(head: Head | None, name: str, parts: Sequence[Part]) -> np.ndarray | None:
+def person_probabilities(head: HeadCalibration | None, name: str, parts: Sequence[Part]) -> np.ndarray | None:
     """[E] of a face over all segments, frames weighted by quality."""
     judged = [part.faces[name] for part in parts if name in part.faces]
     if not judged:
         return None
-    logits, quality = torch.cat([logits for _, logits, _ in judged]), torch.cat([quality for _, _, quality in judged])
-    return calibrated(head, clip_evidence(logits, quality, quality > 0)) if bool((quality > 0).any()) else None
+    logits, quality = (np.concatenate([one[n] for one in judged]) for n in (1, 2))
+    return calibrated(head, clip_evidence(logits, quality, quality > 0)) if (quality > 0).any() else None
 
 
-def voice_probabilities(head: Head | None, parts: Sequence[Part]) -> np.ndarray | None:
+def voice_probabilities(head: HeadCalibration | None, parts: Sequence[Part]) -> np.ndarray | None:
     """[E] mean over segments, weighted by seconds of speech."""
     heard = [part for part in parts if part.voice is not None and part.speech_s > 0]
     if not heard:
         return None
-    seconds = torch.tensor([part.speech_s for part in heard])[:, None]
-    logits = torch.stack([part.voice.cpu() for part in heard])  # [segments, K]
-    return calibrated(head, ((logits * seconds).sum(0) / seconds.sum()).to(heard[0].voice.device))
+    return calibrated(head, np.average([part.voice for part in heard], axis=0, weights=[part.speech_s for part in heard]))
 
 
-def calibrated(head: Head, logits: Tensor) -> np.ndarray:
+def calibrated(head: HeadCalibration, logits: np.ndarray) -> np.ndarray:
     """[..., E] what one head alone says, under a uniform prior."""
-    return fuse([Source(head.spec.labels, head.log_evidence(logits))], EMOTIONS).exp().double().cpu().numpy()
+    return np.exp(fuse([Source(head.spec.labels, head.log_evidence(logits))], EMOTIONS).astype(float))
 
 
-def _faces(given: SegmentInput, logits: Tensor) -> dict[str, Face]:
+def _faces(given: SegmentInput, logits: np.ndarray) -> dict[str, Face]:
     faces = {}
     for row, name in enumerate(given.persons):
         valid = np.flatnonzero(given.frame_mask[row])
         if len(valid):
-            quality = torch.as_tensor(np.nan_to_num(given.quality[row][valid]), dtype=logits.dtype, device=logits.device)
-            faces[name] = (given.times_s[row][valid].astype(float), logits[row, valid], quality)
+            faces[name] = (given.times_s[row][valid].astype(float), logits[row, valid], np.nan_to_num(given.quality[row][valid]))
     return faces

@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from emoreason import __version__
+from emoreason.config import checkpoint_of
 from emoreason.errors import EnvironmentProblem
-from emoreason.inference.judges.loading import load_processor
 from emoreason.inference.judges.model import ModelJudge
+from emoreason.model.batch import as_arrays
 from emoreason.model.engines import MOST_TOKENS, OnText, Prompt, Runtime
-from emoreason.model.heads import Head
+from emoreason.model.engines.torch_loading import processor_of
+from emoreason.model.head_spec import HeadCalibration
 from emoreason.model.served import Server
 
 AT_ONCE = 8  # requests at a time: scores and texts of a few segments
@@ -38,17 +39,18 @@ class ServedJudge(ModelJudge):
 
     def __init__(self, source: str | Path, url: str, served_model: str | None = None):
         server = Server.connect(url, served_model)
-        processor, name = load_processor(source)
+        folder = checkpoint_of(source)
+        processor = processor_of(source, folder)
         engine = ServedEngine(server, processor.tokenizer)
-        super().__init__(processor, engine, name, "text", revision=f"{__version__}, {server.model} at {server.url}")
+        super().__init__(processor, engine, folder.stem, "text", revision=f"{__version__}, {server.model} at {server.url}")
 
 
 @dataclass(frozen=True)
 class ServedPrompt(Prompt):
     """Left-padded prompts, which are sent whole each time."""
 
-    input_ids: Tensor  # [B, S]
-    attention_mask: Tensor  # [B, S]
+    input_ids: np.ndarray  # [B, S]
+    attention_mask: np.ndarray  # [B, S]
 
 
 class ServedEngine:
@@ -56,22 +58,22 @@ class ServedEngine:
     after its own memory; encoders and their heads it has none."""
 
     runtime = Runtime("served")
-    heads: Mapping[str, Head] = {}
+    heads: Mapping[str, HeadCalibration] = {}
     cached_tokens = sys.maxsize
 
     def __init__(self, server: Server, tokenizer: PreTrainedTokenizerBase):
         self.server, self.tokenizer, self.turn = server, tokenizer, nullcontext()
 
-    def perceive(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {}
 
     def read(self, batch: Mapping[str, Any]) -> ServedPrompt:
         """Raises ValueError when the batch holds soft tokens."""
         if batch.get("face") is not None or batch.get("voice") is not None:
             raise ValueError("a served model takes text evidence only: process the segments with soft=False")
-        return ServedPrompt({}, batch["input_ids"], batch["attention_mask"])
+        return ServedPrompt({}, *(as_arrays(batch[name]) for name in ("input_ids", "attention_mask")))
 
-    def score(self, prompt: ServedPrompt, texts: Sequence[str]) -> Tensor:
+    def score(self, prompt: ServedPrompt, texts: Sequence[str]) -> np.ndarray:
         """[B, L] log p(text | prompt) but for the tokens that all texts begin with, which no comparison of them needs.
 
         A token that is not among those that the server lists counts as the last of these, which is an upper bound. Raises
@@ -91,7 +93,7 @@ class ServedEngine:
                     f"{self.server.url}: '{self.server.model}' expects none of {', '.join(texts)}: is it the exported backbone?"
                 )
             scores.append([sum(self._log_p(after, piece, n) for n in range(shared, len(piece))) for piece in pieces])
-        return torch.tensor(scores)  # [B, L]
+        return np.array(scores)  # [B, L]
 
     def _log_p(self, after: Mapping[tuple[int, ...], Listed], piece: Sequence[int], n: int) -> float:
         listed = after[tuple(piece[:n])]
@@ -104,8 +106,8 @@ class ServedEngine:
     def follow(self, prompt: ServedPrompt, pieces: Sequence[Sequence[int]]) -> ServedPrompt:
         rows = [[*ids, *piece] for ids, piece in zip(_rows(prompt), pieces, strict=True)]
         longest = max(map(len, rows))
-        ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows])
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+        ids = np.array([[0] * (longest - len(row)) + row for row in rows])
+        mask = np.array([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
         return replace(prompt, input_ids=ids, attention_mask=mask)
 
     def write(
@@ -123,7 +125,7 @@ class ServedEngine:
 
 def _rows(prompt: ServedPrompt) -> list[list[int]]:
     """The prompts without their padding."""
-    return [ids[mask.bool()].tolist() for ids, mask in zip(prompt.input_ids, prompt.attention_mask, strict=True)]
+    return [ids[mask > 0].tolist() for ids, mask in zip(prompt.input_ids, prompt.attention_mask, strict=True)]
 
 
 def _at_once(ask: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from torch import Tensor
+import numpy as np
 
 from emoreason.model.engines.sampling import Sampling, Written
-from emoreason.model.heads import Head
+from emoreason.model.head_spec import HeadCalibration
 
 MOST_TOKENS = 120  # of an explanation
 OnText = Callable[[int, str], None]  # row of the batch, new text; what it raises ends the writing and passes through
@@ -28,25 +28,25 @@ class Prompt:
     """Prompts as an engine has read them; each engine adds its own cache. May be scored, followed and continued any number of
     times: none of these changes what the prompt is."""
 
-    heads: dict[str, Tensor]  # name -> logits of the heads whose encoder had input
+    heads: dict[str, np.ndarray]  # name -> logits of the heads whose encoder had input
 
 
 class Engine(Protocol):
     """What a verdict needs of a decoder. Threads take turns: `turn` is held from `read` to the last use of its prompt."""
 
     runtime: Runtime
-    heads: Mapping[str, Head]  # those of the encoders that it runs, by name
+    heads: Mapping[str, HeadCalibration]  # those of the encoders that it runs, by name
     turn: AbstractContextManager
     cached_tokens: int  # whose keys and values fit into memory at a time, of all rows together
 
-    def perceive(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Logits of the heads on faces and voices, by name ([B, P, T, K] per frame, [B, K] per clip): encoders and heads only, no
         language model."""
 
     def read(self, batch: Mapping[str, Any]) -> Prompt:
-        """Take in what the processor made: ids, face, voice and pictures."""
+        """Take in what the processor made: ids, face, voice and pictures, as NumPy arrays or torch tensors."""
 
-    def score(self, prompt: Prompt, texts: Sequence[str]) -> Tensor:
+    def score(self, prompt: Prompt, texts: Sequence[str]) -> np.ndarray:
         """[B, L] log p(text | prompt), summed over the text's tokens, no length normalisation."""
 
     def follow(self, prompt: Prompt, pieces: Sequence[Sequence[int]]) -> Prompt:

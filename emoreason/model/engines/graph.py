@@ -11,21 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from emoreason import assets
-from emoreason.model.base import checkpoint_folder, weight_files
-from emoreason.model.config import EmoReasonConfig
-from emoreason.model.engines.build import GraphProblem, unsupported, write_graph, write_weights
+from emoreason.model.checkpoint_files import BACKBONE, CONFIG, PARTS, checkpoint_folder, weight_files
 from emoreason.model.engines.hashes import sha256_of
-from emoreason.model.export import BACKBONE, PARTS, merged
-from emoreason.model.modeling import EmoReasonForConditionalGeneration
-from emoreason.model.processing import EmoReasonProcessor
+from emoreason.model.engines.layout import GraphProblem
 
-FORMAT = 1  # of the folder: another one is built anew
+FORMAT = 2  # of the folder: another one is built anew
 MANIFEST = "manifest.json"
 INSIDE = "onnx"  # the folder in an export
-_MERGED_FROM = ("lora", "special_token_ids", "base")  # settings on which the merged weights depend
+_NOT_IN_IT = ("labels", "scheme", "crosswalk", "verdict", "trained", "transformers_version")  # settings that no graph depends on
 
 
 def graph_for(checkpoint: str | Path, build: bool = False) -> Path:
@@ -68,55 +63,45 @@ def build_graph(checkpoint: Path, target: Path) -> Path:
 
 
 def _fill(checkpoint: Path, new: Path, key: str) -> None:
-    config = _config(checkpoint)
-    if reason := unsupported(config):
+    from emoreason.model.config import EmoReasonConfig  # torch is needed here only, to make what runs without it
+    from emoreason.model.engines import build
+    from emoreason.model.modeling import EmoReasonForConditionalGeneration
+    from emoreason.model.processing import EmoReasonProcessor
+    from emoreason.model.untrained import quiet_libraries
+
+    exported = (checkpoint / PARTS).is_dir()
+    parts = checkpoint / PARTS if exported else checkpoint
+    config = EmoReasonConfig.from_pretrained(parts)
+    if reason := build.unsupported(config):
         raise GraphProblem(reason)
-    expected = write_weights(*_whole(checkpoint, config), new, _layers(config))
-    write_graph(new, expected)
+    if exported:
+        config.backbone = {"path": str(checkpoint / BACKBONE)}
+    with quiet_libraries():
+        model = EmoReasonForConditionalGeneration.from_pretrained(parts, config)
+        expected = build.write_weights(model, EmoReasonProcessor.from_pretrained(parts, config), new)
+        del model  # the other half works in a process of its own
+        build.write_graph(new, expected)
     files = {str(file.relative_to(new)): _synced(file) for file in sorted(new.rglob("*")) if file.is_file()}
     (new / MANIFEST).write_text(json.dumps({"format": FORMAT, "key": key, "files": files}, indent=1), encoding="utf-8")
 
 
-def _whole(checkpoint: Path, config: EmoReasonConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The merged backbone in float32, and its tokenizer."""
-    if (checkpoint / PARTS).is_dir():
-        backbone = AutoModelForCausalLM.from_pretrained(checkpoint / BACKBONE, dtype="float32", use_safetensors=True)
-        return backbone, EmoReasonProcessor.from_pretrained(checkpoint / PARTS, config).tokenizer
-    processor = EmoReasonProcessor.from_pretrained(checkpoint, config)
-    return merged(EmoReasonForConditionalGeneration.from_pretrained(checkpoint, config).backbone), processor.tokenizer
-
-
-def _config(checkpoint: Path) -> EmoReasonConfig:
-    parts = checkpoint / PARTS
-    return EmoReasonConfig.from_pretrained(parts if parts.is_dir() else checkpoint)
-
-
 def _key(checkpoint: Path) -> str:
-    """Of everything that the graph is made from: the weights, their source and the settings that merge them."""
-    config = _config(checkpoint)
-    settings = config.to_dict()
-    if (checkpoint / PARTS).is_dir():
-        files = sorted((checkpoint / BACKBONE).glob("*.safetensors"))
-        source = None
-    else:
-        files, source = weight_files(checkpoint), config.backbone
+    """Of everything that the graph is made from: the weights, their sources and the settings that they are read by."""
+    exported = (checkpoint / PARTS).is_dir()
+    parts = checkpoint / PARTS if exported else checkpoint
+    settings = json.loads((parts / CONFIG).read_text(encoding="utf-8"))
+    files = [*weight_files(parts), *(sorted((checkpoint / BACKBONE).glob("*.safetensors")) if exported else ())]
     said = {
         "format": FORMAT,
         "files": [sha256_of(file) for file in files],
-        "source": source and _source(source),
-        "layers": _layers(config),
-        **{name: settings.get(name) for name in _MERGED_FROM},
+        "sources": [_source(settings[name]) for name in ("backbone", "voice", "face") if settings.get(name) and not exported],
+        **{name: value for name, value in settings.items() if name not in _NOT_IN_IT},
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _layers(config: EmoReasonConfig) -> int:
-    """Of the language model, that the head on utterances reads."""
-    return (config.words or {}).get("layer", 0)
-
-
 def _source(source: dict[str, str]) -> list[str]:
-    """What the language model under a checkpoint's adapter is: pinned hashes, those of a folder's files, or a hub id."""
+    """What a part that a checkpoint only names is: pinned hashes, those of a folder's files, or a hub id."""
     if "asset" in source:
         return [file.sha256 for file in assets.ASSETS[source["asset"]].files]
     files = sorted(Path(source["path"]).glob("*.safetensors"))

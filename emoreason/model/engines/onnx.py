@@ -1,10 +1,10 @@
-"""The engine on an ONNX graph of the merged backbone, run by onnxruntime on the CPU: the same tokens in a third of the time.
+"""The engine on ONNX graphs, run by onnxruntime on the CPU: the same tokens as torch in a third of the time, and no torch.
 
-The graph takes embeddings, so soft tokens enter as they do in torch; the encoders, the embeddings and the heads stay there, in a
-model whose backbone holds no more layers than they need (`model.engines.graph`). Keys and values are written in place.
-Letters: B batch, R rows decoded together, T tokens of a pass, L candidate texts, V vocabulary, H width, D head width, K heads.
+The graph of the language model takes embeddings, so soft tokens enter as they do in torch.
+Letters: B batch, S tokens of a prompt, R rows decoded together, T tokens of a pass, L candidate texts, V vocabulary, H width.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
@@ -13,76 +13,24 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import torch
-from torch import Tensor
+from scipy.special import log_softmax
 from transformers import PreTrainedTokenizerBase
 
-from emoreason.errors import ContextError
-from emoreason.model.engines.encoders import LocalEngine
+from emoreason import system
+from emoreason.model.batch import as_arrays
 from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt, Runtime
+from emoreason.model.engines.graph_session import Graph
+from emoreason.model.engines.layout import LANGUAGE, About
+from emoreason.model.engines.parts import Heard, Parts, Seen
 from emoreason.model.engines.phrases import Phrases
-from emoreason.model.engines.sampling import Sampler, Sampling, Written, log_softmax
+from emoreason.model.engines.sampling import Sampler, Sampling, Written
 from emoreason.model.engines.texts import RowStream, Texts
-from emoreason.model.modeling import EmoReasonForConditionalGeneration
+from emoreason.model.head_spec import HeadCalibration
+from emoreason.model.prompt import FACE, VOICE
 
+CACHE_BYTES = 1 << 30  # of keys and values, of all rows together
 SPARE = 96  # tokens of room behind a prompt, for labels and what follows it: more are given when they are needed
 Choose = Callable[[np.ndarray, Sequence[int]], np.ndarray]  # logits [R, V] of these rows -> their next tokens [R]
-
-
-class Graph:
-    """A graph of the backbone, opened. Its limits are its own: layers, heads and widths are read from it."""
-
-    def __init__(self, file: Path, threads: int | None = None):
-        """`threads`: as many as torch uses when not given. Raises onnxruntime's own errors when the file cannot be run."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or torch.get_num_threads()
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        past = [one for one in self.session.get_inputs() if one.name.startswith("past_key_values.")]
-        self.names = [one.name.removeprefix("past_key_values.") for one in past]
-        self.heads, self.head_width = past[0].shape[1], past[0].shape[3]
-        shapes = {one.name: one.shape for one in self.session.get_outputs()}
-        self.widths = {name: shapes[name][-1] for name in ("logits", "hidden_states")}
-        self.positions = int(self.session.get_modelmeta().custom_metadata_map["positions"])
-        self._only_what_is_asked = onnxruntime.RunOptions()
-        self._only_what_is_asked.only_execute_path_to_fetches = True  # else the output layer reads every prompt token, too
-
-    def cache(self, rows: int, tokens: int, spare: int = 0) -> np.ndarray:
-        """Empty keys and values [2 layers, R, K, tokens, D], with up to `spare` tokens more as far as the model has positions.
-
-        Raises ContextError for more tokens than positions.
-        """
-        if tokens > self.positions:
-            raise ContextError(f"{tokens} tokens do not fit the language model's {self.positions} positions: shorten the prompt")
-        size = min(tokens + spare, self.positions)
-        return np.zeros((len(self.names), rows, self.heads, size, self.head_width), np.float32)
-
-    def run(
-        self, embedded: np.ndarray, cache: np.ndarray, lengths: Sequence[int], wanted: str | None = None
-    ) -> np.ndarray | None:
-        """Read embeddings [R, T, H] into the cache, which then holds `lengths` tokens of each row: `wanted` output [R, T, ...].
-
-        More than one row is read one token at a time.
-        """
-        binding = self.session.io_binding()
-        steps = np.arange(max(lengths)) < np.array(lengths)[:, None]
-        out = np.empty((*embedded.shape[:2], self.widths[wanted]), np.float32) if wanted else None
-        mask = steps.astype(np.int64)
-        _bind(binding.bind_input, "inputs_embeds", embedded)
-        _bind(binding.bind_input, "attention_mask", mask)
-        for name, states in zip(self.names, cache, strict=True):
-            _bind(binding.bind_input, f"past_key_values.{name}", states)
-            _bind(binding.bind_output, f"present.{name}", states)
-        if out is not None:
-            _bind(binding.bind_output, wanted, out)
-        self.session.run_with_iobinding(binding, self._only_what_is_asked)
-        return out
-
-
-def _bind(bind: Callable[..., None], name: str, values: np.ndarray) -> None:
-    if not values.flags.c_contiguous:
-        raise ValueError(f"{name} must lie in one piece in memory")
-    bind(name, "cpu", 0, values.dtype.type, values.shape, values.ctypes.data)
 
 
 class Row:
@@ -123,39 +71,64 @@ class OnnxPrompt(Prompt):
     rows: tuple[Row, ...]
 
 
-class OnnxEngine(LocalEngine):
-    """`Engine` on a graph. `model` has the encoders, the heads and the embeddings; of its backbone nothing else is asked.
+class OnnxEngine:
+    """`SamplingEngine` on the graphs in `folder` (`layout`). `about`: what they are graphs of.
 
-    Threads may not share a prompt.
+    Threads take turns, and may not share a prompt.
     """
 
-    def __init__(self, model: EmoReasonForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, graph: Graph):
-        super().__init__(model)
-        self.tokenizer, self.graph = tokenizer, graph
-        self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
-        self.phrases = Phrases()
-        self.table = model.get_input_embeddings().weight.detach().float().numpy()  # [V, H], shared with the model
+    def __init__(self, folder: Path, about: About, tokenizer: PreTrainedTokenizerBase, threads: int | None = None):
+        """`threads`: `system.threads` when not given. Raises onnxruntime's own errors when a file cannot be run."""
+        threads = threads or system.threads()
+        self.tokenizer, self.turn, self.special = tokenizer, threading.RLock(), about.interface.special_token_ids
+        self.own_labels = not about.interface.label_set().canonical  # then a head on the prompt's end votes
+        self.graph, self.parts = Graph(folder / LANGUAGE, threads), Parts(folder, about.heads, threads)
+        self.texts = Texts.of(tokenizer, about.ends, self.special.values())
+        self.phrases, self.table = Phrases(), self.parts.table
 
     @property
     def runtime(self) -> Runtime:
         return Runtime("onnx", onnxruntime.__version__, "float32")
 
-    @torch.no_grad()
+    @property
+    def heads(self) -> Mapping[str, HeadCalibration]:
+        return self.parts.heads
+
+    @property
+    def cached_tokens(self) -> int:
+        return CACHE_BYTES // (len(self.graph.names) * self.graph.heads * self.graph.head_width * 4)
+
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        batch = as_arrays(batch)
+        with self.turn:
+            return self.parts.logits(self.parts.see(batch.get("face")), self.parts.hear(batch.get("voice")))
+
     def read(self, batch: Mapping[str, Any]) -> OnnxPrompt:
         """Raises ValueError when placeholders and encoder tokens disagree, or a prompt has fewer than two tokens."""
-        ids, mask = batch["input_ids"], batch["attention_mask"].bool()
+        batch = as_arrays(batch)
+        ids, mask = batch["input_ids"], batch["attention_mask"].astype(bool)
         if ids.shape[1] < 2:
             raise ValueError(f"a prompt needs at least two tokens, got {ids.shape[1]}")
         if not mask[:, -1].all():
             raise ValueError("prompts must be padded on the left to be continued")
-        seen, heard = self.model.encode(batch.get("face"), batch.get("voice"))
-        utterance = self.model.read(batch.get("words"))
-        with self.model.soft_tokens(ids, seen, heard):
-            embedded = self.model.get_input_embeddings()(ids).float()  # [B, S, H]
-        rows = tuple(self._read(embedded[b][mask[b]].numpy(), int(ids[b, -1])) for b in range(len(ids)))
-        own = not self.model.config.label_set().canonical  # then a head on the prompt's end votes
-        ends = torch.stack([self._last_state(row) for row in rows]) if own else None  # [B, H]
-        return OnnxPrompt(self.model.head_logits(seen, heard, ends, utterance), rows)
+        seen, heard = self.parts.see(batch.get("face")), self.parts.hear(batch.get("voice"))
+        embedded = self._embedded(ids, seen, heard)  # [B, S, H]
+        rows = tuple(self._read(embedded[b][mask[b]], int(ids[b, -1])) for b in range(len(ids)))
+        ends = np.stack([self._last_state(row) for row in rows]) if self.own_labels else None  # [B, H]
+        return OnnxPrompt(self.parts.logits(seen, heard, ends, self.parts.read(batch.get("words"))), rows)
+
+    def _embedded(self, ids: np.ndarray, seen: Seen | None, heard: Heard | None) -> np.ndarray:
+        """[B, S, H]: placeholders stand for the encoders' tokens, in order."""
+        embedded = self.table[ids]
+        for part, token, given in (("face", FACE, seen), ("voice", VOICE, heard)):
+            here = ids == self.special[token]
+            tokens = np.zeros((0, embedded.shape[-1])) if given is None else given.tokens.reshape(-1, embedded.shape[-1])
+            if here.sum() != len(tokens):
+                raise ValueError(
+                    f"the prompt holds {here.sum()} {part} placeholders, but the encoder gives {len(tokens)} {part} tokens"
+                )
+            embedded[here] = tokens
+        return embedded
 
     def _read(self, embedded: np.ndarray, last: int) -> Row:
         """embedded [S, H] without padding."""
@@ -164,15 +137,15 @@ class OnnxEngine(LocalEngine):
         row.run(embedded[:-1])
         return row.then(length, last)
 
-    def _last_state(self, row: Row) -> Tensor:
-        return torch.from_numpy(row.run(self.table[[row.last]], wanted="hidden_states")[-1])
+    def _last_state(self, row: Row) -> np.ndarray:
+        return row.run(self.table[[row.last]], wanted="hidden_states")[-1]
 
-    def score(self, prompt: OnnxPrompt, texts: Sequence[str]) -> Tensor:
+    def score(self, prompt: OnnxPrompt, texts: Sequence[str]) -> np.ndarray:
         pieces = [self.texts.ids(text) for text in texts]
         scores = np.zeros((len(prompt.rows), len(pieces)), np.float64)
         for row, totals in zip(prompt.rows, scores, strict=True):
             self._score(row, 0, [row.last], dict(enumerate(pieces)), totals)
-        return torch.from_numpy(scores).float()  # [B, L]
+        return scores.astype(np.float32)  # [B, L]
 
     def _score(self, row: Row, behind: int, ahead: list[int], pieces: dict[int, list[int]], totals: np.ndarray) -> None:
         """Add to `totals` the log p of what is left of the pieces after `behind` scratch tokens and those `ahead`, which have not
@@ -181,7 +154,9 @@ class OnnxEngine(LocalEngine):
         fed = [*ahead, *shared]
         if all(len(piece) == len(shared) for piece in pieces.values()):
             fed.pop()  # nothing comes behind the last one
-        log_p = log_softmax(row.run(self.table[fed], behind, "logits"))[len(ahead) - 1 :]  # from the first shared token on
+        log_p = log_softmax(row.run(self.table[fed], behind, "logits"), axis=-1)[
+            len(ahead) - 1 :
+        ]  # from the first shared token on
         totals[list(pieces)] += sum(log_p[n, token] for n, token in enumerate(shared))
         branches: dict[int, dict[int, list[int]]] = {}
         for number, piece in pieces.items():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import log_softmax
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Sampler:
 
     def choose(self, logits: np.ndarray, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Tokens [N] after logits [N, V] of those rows, and their log-probabilities [N]."""
-        log_p = log_softmax(logits)
+        log_p = log_softmax(logits, axis=-1)
         allowed = log_p.copy()
         allowed[:, self.banned] = -np.inf
         if self.sampling.temperature == 0:
@@ -70,9 +71,3 @@ class Sampler:
         cumulated = np.cumsum(p)
         drawn = np.searchsorted(cumulated, stream.random() * cumulated[-1], side="right")
         return int(min(drawn, np.flatnonzero(p)[-1]))  # the product may round up to the whole sum
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis, in float32."""
-    shifted = logits.astype(np.float32) - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from emoreason.model.engines.engine import OnText
 
@@ -15,10 +15,10 @@ class Texts:
         self.tokenizer, self.ends, self.special = tokenizer, set(ends), set(special)
 
     @classmethod
-    def of(cls, backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ours: Iterable[int]) -> "Texts":
-        """Ends are the tokenizer's and the generation settings' own (families have one for turns and one for texts)."""
-        named = backbone.generation_config.eos_token_id
-        named = named if isinstance(named, list) else [named]
+    def of(cls, tokenizer: PreTrainedTokenizerBase, ends: int | list[int] | None, ours: Iterable[int]) -> "Texts":
+        """`ends`: those of the model's generation settings, beside the tokenizer's own (families have one for turns and one for
+        texts)."""
+        named = ends if isinstance(ends, list) else [ends]
         ends = {token for token in (tokenizer.eos_token_id, *named) if token is not None}
         return cls(tokenizer, ends, {*tokenizer.all_special_ids, *ours})
 

@@ -3,24 +3,28 @@
 Letters: B batch, S prompt tokens, L candidate texts, C tokens of the longest one, N rows (B x answers), V vocabulary.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import Cache, GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase
+from transformers import Cache, GenerationConfig, LogitsProcessor, PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.generation.streamers import BaseStreamer
 
+from emoreason.model.batch import as_tensors
 from emoreason.model.engines.cache import with_room
-from emoreason.model.engines.encoders import LocalEngine, on_device
 from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt, Runtime
 from emoreason.model.engines.sampling import Sampler, Sampling, Written
 from emoreason.model.engines.texts import RowStream, Texts
+from emoreason.model.head_spec import HeadCalibration
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 
+CACHE_BYTES = 1 << 30  # of keys and values (at times in three copies), which fill the memory with a large model
 ROWS = 16  # candidates scored in one pass: each carries its own copy of the prompt's cache
 _ALIKE = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")  # inputs of one entry per prompt token
 
@@ -36,14 +40,29 @@ class TransformersPrompt(Prompt):
     cache: Cache  # of S - 1 tokens
 
 
-class TransformersEngine(LocalEngine):
-    """`Engine` on the model's own backbone with transformers' `generate`: positions and masks by each family's own code."""
+class TransformersEngine:
+    """`SamplingEngine` on the model's own backbone with transformers' `generate`: positions and masks by each family's own code.
+
+    Soft tokens and the reading of utterances change the model while they last, so threads take turns."""
 
     def __init__(self, model: EmoReasonForConditionalGeneration, tokenizer: PreTrainedTokenizerBase):
-        self.model, self.tokenizer = model.eval(), tokenizer
-        super().__init__(model)
-        self.tokenizer = tokenizer
-        self.texts = Texts.of(model.backbone, tokenizer, (model.config.special_token_ids or {}).values())
+        self.model, self.tokenizer, self.turn = model.eval(), tokenizer, threading.RLock()
+        ours = (model.config.special_token_ids or {}).values()
+        self.texts = Texts.of(tokenizer, model.backbone.generation_config.eos_token_id, ours)
+
+    @property
+    def heads(self) -> Mapping[str, HeadCalibration]:
+        return {name: head.calibration() for name, head in self.model.heads.items()}
+
+    @cached_property
+    def cached_tokens(self) -> int:
+        return CACHE_BYTES // cached_bytes(self.model.config.language_config, self.model.backbone.dtype.itemsize)
+
+    @torch.no_grad()
+    def perceive(self, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        with self.turn:
+            seen, heard = self.model.encode(*(as_tensors(batch.get(part), self.model.device) for part in ("face", "voice")))
+            return _arrays(self.model.head_logits(seen, heard))
 
     @property
     def runtime(self) -> Runtime:
@@ -52,7 +71,7 @@ class TransformersEngine(LocalEngine):
     @torch.no_grad()
     def read(self, batch: Mapping[str, Any]) -> TransformersPrompt:
         """Raises ValueError when placeholders and encoder tokens disagree, or a prompt has fewer than two tokens."""
-        inputs = {name: on_device(value, self.model.device) for name, value in batch.items()}
+        inputs = as_tensors(batch, self.model.device)
         seen, heard = self.model.encode(inputs.pop("face", None), inputs.pop("voice", None))
         utterance = self.model.read(inputs.pop("words", None))
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
@@ -66,7 +85,7 @@ class TransformersEngine(LocalEngine):
             cache = self.model.backbone.generate(**inputs, generation_config=config).past_key_values
         own = not self.model.config.label_set().canonical  # then a head on the prompt's end votes
         words = self._last_state(ids, mask, cache) if own else None
-        return TransformersPrompt(self.model.head_logits(seen, heard, words, utterance), ids, mask, cache)
+        return TransformersPrompt(_arrays(self.model.head_logits(seen, heard, words, utterance)), ids, mask, cache)
 
     def _last_state(self, ids: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """[B, D] of the prompt's last token, which the cache does not hold."""
@@ -81,10 +100,11 @@ class TransformersEngine(LocalEngine):
         return states[0][:, -1]
 
     @torch.no_grad()
-    def score(self, prompt: TransformersPrompt, texts: Sequence[str]) -> Tensor:
+    def score(self, prompt: TransformersPrompt, texts: Sequence[str]) -> np.ndarray:
         pieces = [self.texts.ids(text) for text in texts]
         step = max(1, ROWS // len(prompt.input_ids))
-        return torch.cat([self._score(prompt, pieces[i : i + step]) for i in range(0, len(pieces), step)], dim=1)  # [B, L]
+        scores = [self._score(prompt, pieces[i : i + step]) for i in range(0, len(pieces), step)]
+        return torch.cat(scores, dim=1).cpu().numpy()  # [B, L]
 
     def _score(self, prompt: TransformersPrompt, pieces: list[list[int]]) -> Tensor:
         batch, count, length = len(prompt.input_ids), len(pieces), max(map(len, pieces))
@@ -176,6 +196,17 @@ class TransformersEngine(LocalEngine):
         length = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
         return Written(self.texts.text(row, until_answer), tuple(row[:length]), tuple(log_probs[:length]))
 
+
+def cached_bytes(config: PreTrainedConfig, of_a_number: int) -> int:
+    """That the keys and values of one token take."""
+    text = config.get_text_config()
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    return 2 * text.num_hidden_layers * heads * width * of_a_number
+
+
+def _arrays(logits: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.float().cpu().numpy() for name, value in logits.items()}
 
 
 class _Streamer(BaseStreamer):

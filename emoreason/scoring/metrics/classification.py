@@ -33,9 +33,7 @@ COMPOUND_7 = (
 )
 
 
-def encode(
-    truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def encode(truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Truth and answers [N] as places in `labels`; K stands for an answer that is none of them.
 
     Raises ScoringError for a truth outside `labels`: the data set and the label list do not belong together.
@@ -94,9 +92,7 @@ def classification_scores(
     return _scores(truth, answers, labels, protocol, ("war", "uar", "macro_f1", "weighted_f1"))
 
 
-def micro_expression_scores(
-    truth: Sequence[str], answers: Sequence[str | None], protocol: Protocol = PLAIN
-) -> list[Score]:
+def micro_expression_scores(truth: Sequence[str], answers: Sequence[str | None], protocol: Protocol = PLAIN) -> list[Score]:
     """UF1 and UAR of MEGC 2019 over {negative, positive, surprise}; pool all leave-one-subject-out folds first.
 
     Emotions of CASME II and SAMM are merged; "others" and unclear ones are no part of the challenge and raise ScoringError.

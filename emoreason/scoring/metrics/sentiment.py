@@ -28,7 +28,7 @@ def binned(*bounds: float) -> _Classes:
 
 
 def negative_or_not() -> _Classes:
-    """"Has0": below zero against zero and above."""
+    """ "Has0": below zero against zero and above."""
     return lambda values: (values >= 0).astype(float), 2
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from emoreason.errors import ConfigError
 from emoreason.instructions.mixture import Draw, Mixture, Part
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.face import FaceBatch
+from emoreason.model.batch import FaceBatch
 from emoreason.training.face.augment import augment, blend, plain
 from emoreason.training.face.data import SIDE, Faces
 from emoreason.training.settings.face import FaceAugment, FaceBalance, FaceClipSettings
@@ -28,8 +28,7 @@ _TARGETS = ("emotion", "aus", "measured")
 
 @dataclass(frozen=True)
 class Source:
-    """Clips of one kind (settings.face.FaceSourceSettings) from the pictures of one data set. `weight` is its share of the clips.
-    """
+    """Clips of one kind (settings.face.FaceSourceSettings) from the pictures of one data set. `weight`: its share."""
 
     faces: Faces
     kind: str

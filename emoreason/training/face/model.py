@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from emoreason.labels.action_units import ACTION_UNITS, AUS, BLENDSHAPES, RELIABILITY
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.face import REGION_NAMES, FaceBatch, FaceOutput, FaceRegionEncoder, SecondsEncoding
+from emoreason.model.batch import REGION_NAMES, FaceBatch, FaceOutput
+from emoreason.model.face import FaceRegionEncoder, SecondsEncoding
 from emoreason.model.heads import Head
 from emoreason.training.settings.face import FaceLoss
 
@@ -60,10 +61,10 @@ class FaceTraining(nn.Module):
         """face [C, 1, T]; emotion [C, T, E], aus and measured [C, T, A], series [C, T, 52], NaN where nothing is known."""
         seen = self.face(face)
         frames, mask = seen.frames[:, 0], face.frame_mask[:, 0]  # [C, T, D], [C, T]
-        terms = {"emotion": self.emotion.spec.loss(self.emotion(frames).float(), emotion, mask)}
+        terms = {"emotion": self.emotion.loss(self.emotion(frames).float(), emotion, mask)}
         logits = self.units(frames).float()  # [C, T, A]
-        terms["coded"] = self.units.spec.loss(logits, aus, mask)
-        terms["measured"] = self.units.spec.loss(logits, self._measured(aus, measured), mask, self.trust)
+        terms["coded"] = self.units.loss(logits, aus, mask)
+        terms["measured"] = self.units.loss(logits, self._measured(aus, measured), mask, self.trust)
         terms["tokens"] = self._tokens(seen, emotion)
         terms["units"] = self._regions(seen, aus, measured)
         terms["series"] = self._series(seen, face, series)
@@ -86,7 +87,7 @@ class FaceTraining(nn.Module):
         for head, some in groups:
             one = some[torch.arange(len(some)), torch.randint(some.shape[1], (len(some),))]  # [C, D]
             for read, weight in ((some.mean(1), 0.5), (one, 0.25)):
-                total = total + weight * self.emotion.spec.loss(head(read).float(), target)
+                total = total + weight * self.emotion.loss(head(read).float(), target)
         return total
 
     def _regions(self, seen: FaceOutput, aus: Tensor, measured: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class FaceTraining(nn.Module):
         bias = self.of_units.bias.view(self.regions, -1)
         logits = torch.einsum("crd,rad->cra", seen.tokens[:, 0, : self.regions], weight) + bias  # [C, R, A]
         target = torch.where(self.own, target, torch.nan)  # [C, R, A]
-        return self.units.spec.loss(logits.float(), target)
+        return self.units.loss(logits.float(), target)
 
     def _series(self, seen: FaceOutput, face: FaceBatch, series: Tensor) -> Tensor:
         """Blendshapes of every frame, those the encoder was not shown included, from the dynamics tokens and the time."""

@@ -19,9 +19,10 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.mixture import Draw, Mixture, Part
+from emoreason.model.batch import VoiceOutput
 from emoreason.model.config import HEADS, VOICE_EMOTIONS
 from emoreason.model.heads import Head
-from emoreason.model.voice import VoiceEncoder, VoiceOutput
+from emoreason.model.voice import VoiceEncoder
 from emoreason.scoring.metrics.classification import confusion, uar
 from emoreason.training.fit import Fitted, Progress, fit
 from emoreason.training.parts import save_parts
@@ -204,9 +205,7 @@ def train(
     model.head.set_prior(clips.prior())
     model.voice.set_moments(*moments(clips))
     groups = [{"name": "voice", "params": [p for p in model.parameters() if p.requires_grad], "lr": phase.lr}]
-    return fit(
-        model, clips, collate, phase.plan(seed), folder, groups, lambda: scores(model, corpora, valid), "loss", progress
-    )
+    return fit(model, clips, collate, phase.plan(seed), folder, groups, lambda: scores(model, corpora, valid), "loss", progress)
 
 
 def moments(clips: VoiceClips, every: int = 8) -> tuple[Tensor, Tensor]:

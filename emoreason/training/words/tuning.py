@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emoreason.instructions.mixture import Draw, Mixture, Part
+from emoreason.model.batch import WordsBatch
 from emoreason.model.heads import Head
-from emoreason.model.words import WordsAdapter, WordsBatch, read_words, words_batch
+from emoreason.model.utterances import words_batch
+from emoreason.model.words import WordsAdapter, read_words
 from emoreason.training.fit import Evaluate, Fitted, Progress, fit
 from emoreason.training.settings.words import WordsTuning
 

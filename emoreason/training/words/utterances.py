@@ -22,7 +22,8 @@ from emoreason.instructions.leaks import without_texts_of
 from emoreason.instructions.record import Record
 from emoreason.labels.emotions import canonical
 from emoreason.model.config import UTTERANCE_HEAD
-from emoreason.model.words import WordsAdapter, read_words, words_batch
+from emoreason.model.utterances import words_batch
+from emoreason.model.words import WordsAdapter, read_words
 from emoreason.training.checkpoint import save_file_whole
 from emoreason.training.features import add_weights, batched
 from emoreason.training.mixtures import class_of

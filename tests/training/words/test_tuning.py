@@ -5,7 +5,8 @@ import torch
 from model.families import FAMILIES, toy
 
 from emoreason.model.config import UTTERANCE_HEAD
-from emoreason.model.words import read_words, words_batch
+from emoreason.model.utterances import words_batch
+from emoreason.model.words import read_words
 from emoreason.training.settings.words import WordsTuning
 from emoreason.training.words.head import give_words
 from emoreason.training.words.tuning import Drawn, WordsTraining, collate, tune_words
