@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emoreason.errors import EmoReasonError
+from emoreason.inference.early import EarlyVerdict, OnSegment
 
-Work = Callable[[Callable[..., None], Callable[[int, str], None]], Any]  # (progress, on_text) -> result
+Work = Callable[[Callable[..., None], Callable[[int, str], None], OnSegment], Any]  # (progress, on_text, on_segment) -> result
 _TELL_S = 0.3  # the browser and the work share the processor: every picture of the state costs the work time
 _STAGES = ("faces", "voice", "words", "explanation")
 
@@ -20,9 +21,11 @@ class Stopped(Exception):
 
 @dataclass
 class News:
-    """How far a job is. stages: name -> share done, None = under way with unknown end. text: what was written so far."""
+    """How far a job is. stages: name -> share done, None = under way with unknown end. early: provisional verdicts. text: what
+    was written so far."""
 
     stages: dict[str, float | None] = field(default_factory=dict)
+    early: list[EarlyVerdict] = field(default_factory=list)
     text: str = ""
     result: Any = None
     error: str | None = None
@@ -73,6 +76,8 @@ class Job:
             news.stages[stage] = min(done / total, 1.0) if total else None
         elif kind == "text":
             news.text += values[0]
+        elif kind == "early":
+            news.early.append(values[0])
         elif kind == "result":
             news.stages = dict.fromkeys(news.stages, 1.0)
             news.result = values[0]
@@ -83,7 +88,7 @@ class Job:
 
     def _run(self, work: Work) -> None:
         try:
-            self._signs.put(("result", work(self._progress, self._text)))
+            self._signs.put(("result", work(self._progress, self._text, self._segment)))
         except Stopped:
             self._signs.put(("stopped",))
         except (EmoReasonError, OSError, ValueError) as error:
@@ -100,6 +105,9 @@ class Job:
         if self._stop.is_set():
             raise Stopped
         self._signs.put(("text", text))
+
+    def _segment(self, verdict: EarlyVerdict) -> None:
+        self._signs.put(("early", verdict))
 
 
 def stage_names(stages: dict[str, float | None]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from emoreason.errors import EmoReasonError
+from emoreason.inference.early import told_early
 
 from . import viewer as look
 from .exports import export
@@ -135,7 +136,8 @@ class Page:
 def _state(news: News) -> str:
     if news.over:
         return _problem(news.error or "Stopped.")
-    return look.progress_html({name: news.stages[name] for name in stage_names(news.stages)}, news.text)
+    early = told_early(news.early) if news.early else ""
+    return look.progress_html({name: news.stages[name] for name in stage_names(news.stages)}, news.text, early)
 
 
 def _problem(text: str) -> str:

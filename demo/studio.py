@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emoreason.background import in_background
 from emoreason.errors import ConfigError
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation, Words, WordSegment
@@ -16,6 +17,7 @@ from emoreason.report.schema import Explanation
 
 if TYPE_CHECKING:
     from emoreason import EmotionReasoner  # imported when the first model is loaded: the page opens a second sooner
+    from emoreason.inference.judges import Judge
 
 MODALITIES = ("face", "voice", "words")
 TYPED_LANGUAGE = "und"  # ISO 639-2 for "undetermined": a typed transcript does not say
@@ -40,9 +42,8 @@ class Studio:
         self._loaded: dict[str, EmotionReasoner] = {}
         self._loading = threading.Lock()
 
-    def analyse(self, file: str, choices: Choices, progress: Callable, on_text: Callable) -> EmotionReport:
+    def analyse(self, file: str, choices: Choices, progress: Callable, on_text: Callable, on_segment: Callable) -> EmotionReport:
         """Raises MediaError, ConfigError."""
-        from emoreason.inference.judges.composer import ComposerJudge
         from emoreason.inference.reasoner import EmotionReasoner
 
         clip = Clip(file)
@@ -54,34 +55,27 @@ class Studio:
             words="words" in choices.modalities and not choices.transcript.strip(),
             language=choices.language or None,
         )
-        loading = self.warm(choices.model)  # while faces are measured, by another processor
-        observation = EmotionReasoner(ComposerJudge(), settings).observe(clip, progress)
+        loaded = self.warm(choices.model)  # while faces are measured
+        observation = EmotionReasoner(loaded, settings).observe(
+            clip, progress, on_segment if "face" in choices.modalities else None
+        )
         progress("explanation", 0.0, None)
-        loading.join()
         return self.reasoner(choices.model).report(_chosen(observation, choices), on_text)
 
-    def again(self, report: EmotionReport, choices: Choices, progress: Callable, on_text: Callable) -> EmotionReport:
+    def again(self, report: EmotionReport, choices: Choices, progress: Callable, on_text: Callable, *_) -> EmotionReport:
         """The same measurements, seen by another model or without some of them."""
         progress("explanation", 0.0, None)
         return self.reasoner(choices.model).report(_chosen(report.observation, choices), on_text)
 
-    def ask(self, report: EmotionReport, model: str, question: str, progress: Callable, on_text: Callable) -> Explanation:
+    def ask(self, report: EmotionReport, model: str, question: str, progress: Callable, on_text: Callable, *_) -> Explanation:
         """Raises ConfigError when the model answers no questions, ValueError for an empty one."""
         progress("explanation", 0.0, None)
         return self.reasoner(model).ask(report, question, on_text)
 
-    def warm(self, model: str | None = None) -> threading.Thread:
-        """Begin to load a model, the first one when not given. What goes wrong is told by whoever asks for it. Raises ConfigError
-        for an unknown one."""
+    def warm(self, model: str | None = None) -> "Future[Judge]":
+        """Begin to load a model, the first one when not given. Raises ConfigError for an unknown one."""
         chosen = self._known(next(iter(self.models)) if model is None else model)
-
-        def load() -> None:
-            with suppress(Exception):
-                self.reasoner(chosen)
-
-        thread = threading.Thread(target=load, name="emoreason-warm", daemon=True)
-        thread.start()
-        return thread
+        return in_background(lambda: self.reasoner(chosen).judge)
 
     def reasoner(self, model: str) -> "EmotionReasoner":
         from emoreason import EmotionReasoner

@@ -61,3 +61,12 @@ def resolve(kind: Kind, name_or_path: str | Path) -> Path:
     near = get_close_matches(name.removesuffix(".yaml"), known, 3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"shipped {kind}: {', '.join(known) or 'none'}"
     raise ConfigError(f"'{name}' is neither a file here nor one of the shipped {kind}; {hint}")
+
+
+def model_file(source: str | Path) -> Path:
+    """The model file of that name or path. Raises ConfigError naming what there is."""
+    try:
+        return resolve("models", source)
+    except ConfigError as error:
+        known = ", ".join(["composer", *names("models")])
+        raise ConfigError(f"unknown model '{source}': known are {known}, a checkpoint folder, or a model file (.yaml)") from error

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from emoreason.inference.early import EarlyVerdict
     from emoreason.instructions.validate import ValidationReport
     from emoreason.report.emotion_report import EmotionReport
     from emoreason.report.schema import Explanation, PersonReport, Verdict, VoiceReport
@@ -23,6 +25,11 @@ TOP_UNITS = 5
 WORDS_SHOWN = 400  # characters; an hour of talk is in the report
 # Marks that change the direction of the text around them can make a file name look like another one.
 _DIRECTION = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+_COLUMNS = (
+    TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+)  # fmt: skip
 
 
 def safe(text: str) -> str:
@@ -41,9 +48,7 @@ def safe(text: str) -> str:
 @contextmanager
 def progress(console: Console, title: str, show: bool) -> Iterator[Hook]:
     """A hook(stage, done, total or None) that draws one bar per stage while the block runs; the bars go away at its end."""
-    left = (TextColumn("left"), TimeRemainingColumn())
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), *left)
-    with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as bars:
+    with Progress(*_COLUMNS, console=console, transient=True, disable=not (show and console.is_terminal)) as bars:
         tasks: dict[str, TaskID] = {}
 
         def hook(stage: str, done: float, total: float | None) -> None:
@@ -52,6 +57,45 @@ def progress(console: Console, title: str, show: bool) -> Iterator[Hook]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield hook
+
+
+class Following:
+    """What is known of an analysis while it runs: bars, provisional verdicts, and the explanation as it is written."""
+
+    def __init__(self, bars: Progress, title: str):
+        self._bars, self._title = bars, title
+        self._tasks: dict[str, TaskID] = {}
+        self._early: list[EarlyVerdict] = []
+        self._texts: dict[int, str] = {}
+
+    def progress(self, stage: str, done: float, total: float | None) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(safe(f"{self._title}: {stage}"), total=total)
+        self._bars.update(self._tasks[stage], completed=done, total=total)
+
+    def on_segment(self, verdict: "EarlyVerdict") -> None:
+        self._early.append(verdict)
+
+    def on_text(self, segment: int, text: str) -> None:
+        self._texts[segment] = self._texts.get(segment, "") + text
+
+    def __rich__(self) -> Group:
+        from emoreason.inference.early import told_early
+
+        lines = [told_early(self._early)] if self._early and not self._texts else []
+        lines += [self._texts[segment] for segment in sorted(self._texts)]
+        return Group(self._bars, *(Text(safe(line)) for line in lines))
+
+
+@contextmanager
+def following(console: Console, title: str, show: bool) -> Iterator[Following | None]:
+    """Drawn while the block runs, and gone at its end; None where nobody would see it."""
+    if not (show and console.is_terminal):
+        yield None
+        return
+    shown = Following(Progress(*_COLUMNS, console=console), title)
+    with Live(shown, console=console, transient=True, refresh_per_second=8, vertical_overflow="crop"):
+        yield shown
 
 
 def print_summary(console: Console, report: "EmotionReport", saved: list[Path]) -> None:

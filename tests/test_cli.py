@@ -16,6 +16,7 @@ import emoreason
 from emoreason import cli
 from emoreason.config import DEFAULT_MODEL
 from emoreason.errors import AssetError, ConfigError
+from emoreason.inference.early import EarlyVerdict
 from emoreason.media.errors import NotMedia
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.report.schema import EmotionSpan
@@ -28,15 +29,20 @@ class Reasoner:
     made: dict = {}
 
     @classmethod
-    def from_pretrained(cls, model, settings, cache):
+    def from_pretrained(cls, model, settings, cache, wait):
         cls.made = {"model": model, "settings": settings, "cache": cache}
         if model == "unknown":
             raise ConfigError("unknown model 'unknown': this version has composer")
         return cls()
 
-    def __call__(self, file, progress):
-        progress("faces", 1.0, 2.0)
-        progress("words", 1.0, None)
+    def __call__(self, file, progress=None, on_segment=None, on_text=None):
+        if progress is not None:
+            progress("faces", 1.0, 2.0)
+            progress("words", 1.0, None)
+            on_segment(EarlyVerdict(0.0, 5.0, "sadness", {"sadness": 0.9}))
+            on_segment(EarlyVerdict(5.0, 10.0, "sadness", {"sadness": 0.8}))
+            on_text(1, "Her lip corners ")
+            on_text(1, "are pulled up.\x1b[31m")
         name = Path(file).name
         if name.startswith("broken"):
             raise NotMedia(f"{file} is not media: it is text")

@@ -28,7 +28,7 @@ class Reasoner:
         assert model == DEFAULT_MODEL
         return cls()
 
-    def __call__(self, file, progress=None):
+    def __call__(self, file, progress=None, **_):
         return make_report(two_people(path=str(file)))
 
 

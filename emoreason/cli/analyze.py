@@ -23,8 +23,8 @@ from emoreason.cli.shared import (
     runtime_of,
 )
 from emoreason.config import DEFAULT_MODEL
-from emoreason.errors import AssetError, EnvironmentProblem
-from emoreason.terminal import print_summary, progress
+from emoreason.errors import AssetError, ConfigError, EnvironmentProblem
+from emoreason.terminal import following, print_summary
 
 FORMATS = ("json", "csv", "parquet", "vtt", "srt", "eaf", "textgrid", "html")
 COLUMNS = ("pyfeat", "openface")
@@ -70,10 +70,11 @@ def analyze(
     failed = 0
     for file in files:
         try:
-            with progress(stderr, file, show=not quiet) as hook:
-                report = reasoner(file, progress=hook)
+            with following(stderr, file, show=not quiet) as shown:
+                hooks = {} if shown is None else {name: getattr(shown, name) for name in ("progress", "on_segment", "on_text")}
+                report = reasoner(file, **hooks)
                 saved = report.save(out, formats=chosen, columns=columns) if out is not None else []
-        except (AssetError, EnvironmentProblem):
+        except (AssetError, ConfigError, EnvironmentProblem):
             raise  # true of every file that follows
         except Exception as error:
             failed += 1
@@ -96,4 +97,4 @@ def _reasoner(model: str, fps: float | None, language: str | None, words: bool, 
 
     chosen = {"fps": fps, "language": language}
     settings = PerceptionSettings(words=words, **{key: value for key, value in chosen.items() if value is not None})
-    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache, **given)
+    return EmotionReasoner.from_pretrained(model, settings=settings, cache=cache, wait=False, **given)

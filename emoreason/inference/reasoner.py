@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from json import dumps
 from os import PathLike
 from typing import Literal
 
 from emoreason import assets
-from emoreason.config import DEFAULT_MODEL
+from emoreason.background import in_background
+from emoreason.config import DEFAULT_MODEL, checkpoint_of, model_file
 from emoreason.errors import EmoReasonError
+from emoreason.inference.early import EarlyVerdicts, OnSegment
 from emoreason.inference.judges import Judge, load_judge
+from emoreason.inference.judges.composer import ComposerJudge
 from emoreason.inference.judges.judge import OnText
 from emoreason.media import Clip
 from emoreason.perception.observation import Observation
@@ -39,9 +44,16 @@ class EmotionReasoner:
     settings: what is measured, and how. store: where measurements are kept; without one they go with their report.
     """
 
-    def __init__(self, judge: Judge, settings: PerceptionSettings | None = None, store: ObservationStore | None = None):
-        self.judge, self.settings = judge, settings or PerceptionSettings()
+    def __init__(
+        self, judge: Judge | Future[Judge], settings: PerceptionSettings | None = None, store: ObservationStore | None = None
+    ):
+        self._judge, self.settings = judge, settings or PerceptionSettings()
         self.store = ObservationStore(None) if store is None else store
+
+    @property
+    def judge(self) -> Judge:
+        """Waits for one that is still being loaded, and raises what went wrong with that."""
+        return self._judge.result() if isinstance(self._judge, Future) else self._judge
 
     @property
     def name(self) -> str:
@@ -58,6 +70,7 @@ class EmotionReasoner:
         served_model: str | None = None,
         runtime: Literal["onnx", "torch"] | None = None,
         build_graph: bool = False,
+        wait: bool = True,
     ) -> "EmotionReasoner":
         """`model`: "tiny" (the weights that the package carries), "composer" (rules, no weights), a checkpoint folder, or a model
         file or its name (untrained, and saying so).
@@ -67,7 +80,8 @@ class EmotionReasoner:
         model, exported, under the name `served_model` (None = the only one it has); then none of its weights are loaded here.
         `runtime`: what computes the language model. "onnx" runs it as a graph, which is built first where there is none (that of
         the default is built by `emoreason assets pull`); "torch" runs it as it is; when not given, a graph is run where there is
-        one, or with `build_graph` can be one. The report says which (`model.runtime`).
+        one, or with `build_graph` can be one. The report says which (`model.runtime`). `wait=False`: the model is loaded while
+        the first file is measured, and what goes wrong with it is raised when it is needed.
         Raises ConfigError for an unknown model, AssetError when weights that are needed were not pulled, EnvironmentProblem when
         the server does not answer.
         """
@@ -75,20 +89,39 @@ class EmotionReasoner:
         for asset in ("face-landmarker", *(["whisper-base"] if settings.words else [])):
             assets.path(asset)
         store = ObservationStore(assets.home() / "observations" if cache else None)
-        return cls(load_judge(model, path, server, served_model, runtime, build_graph), settings, store)
+        if str(model) != ComposerJudge.name and not checkpoint_of(model).is_dir():
+            model_file(model)  # a wrong name is said at once
+        load = partial(load_judge, model, path, server, served_model, runtime, build_graph)
+        return cls(load() if wait else in_background(load), settings, store)
 
     def __call__(
-        self, file: str | PathLike | Clip, progress: Progress | None = None, on_text: OnText | None = None
+        self,
+        file: str | PathLike | Clip,
+        progress: Progress | None = None,
+        on_text: OnText | None = None,
+        on_segment: OnSegment | None = None,
     ) -> EmotionReport:
-        """Analyse one file. `on_text(segment, text)` follows the model's writing. Raises MediaError when it cannot be read."""
+        """Analyse one file. `on_segment` hears provisional verdicts while a film is still being read (`EarlyVerdict`), from a
+        thread of its own; `on_text(segment, text)` follows the model's writing. Raises MediaError when it cannot be read."""
         started = time.perf_counter()
         clip = file if isinstance(file, Clip) else Clip(file)
-        return self._report(self.observe(clip, progress), clip, on_text, started)
+        return self._report(self.observe(clip, progress, on_segment), clip, on_text, started)
 
-    def observe(self, file: str | PathLike | Clip, progress: Progress | None = None) -> Observation:
+    def observe(
+        self, file: str | PathLike | Clip, progress: Progress | None = None, on_segment: OnSegment | None = None
+    ) -> Observation:
         """What can be measured on a file, as the judge sees it (`Judge.refine`). Raises MediaError when it cannot be read."""
         clip = file if isinstance(file, Clip) else Clip(file)
-        return self.judge.refine(observe(clip, self.settings, self.store, progress), clip, self.store)
+        if on_segment is None or clip.kind == "picture":
+            measured = observe(clip, self.settings, self.store, progress)
+        else:
+            early, end_s = EarlyVerdicts(lambda: self.judge, on_segment), None
+            try:
+                measured = observe(clip, self.settings, self.store, progress, early.look)
+                end_s = clip.source.duration_s
+            finally:
+                early.close(end_s)
+        return self.judge.refine(measured, clip, self.store)
 
     def report(self, observation: Observation, on_text: OnText | None = None) -> EmotionReport:
         """Of measurements made before, as they are or changed since: a modality left out, other words. Raises MediaError."""

@@ -38,7 +38,7 @@ def _aligned(source: Source, labels: Sequence[str]) -> np.ndarray:
     """[..., len(labels)] weighted evidence in the order of `labels`, 0 for the classes the head lacks."""
     known = [(labels.index(name), k) for k, name in enumerate(source.labels) if name in labels]
     evidence = source.log_evidence[..., [k for _, k in known]]
-    if len(known) < len(labels):
+    if 0 < len(known) < len(labels):
         # Without all classes only differences between the known ones mean something; the absent ones sit at their mean.
         evidence = evidence - evidence.mean(-1, keepdims=True)
     out = np.zeros((*evidence.shape[:-1], len(labels)), evidence.dtype)

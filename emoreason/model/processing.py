@@ -85,8 +85,10 @@ class EmoReasonProcessor:
         question: str,
         scenes: int = 0,
         cues: Sequence[Cue] | None = None,
+        faces: SegmentInput | None = None,
     ) -> SegmentInput:
-        """Cut what the model sees. `cues` saves measuring them again for each segment of a long clip. Raises MediaError.
+        """Cut what the model sees. `cues` saves measuring them again for each segment of a long clip, `faces` (`prepare_faces`)
+        cutting those again. Raises MediaError.
 
         Cues of faces and voices of low reliability are left out: training has the model set them aside, and what it said of them
         all the same could not be checked (on validation faces and voices, verdicts stay, supported claims gain 6 to 15 points).
@@ -97,7 +99,7 @@ class EmoReasonProcessor:
         main = main_person(observation, segment)
         measured = measured_cues(observation) if cues is None else cues
         return replace(
-            self.prepare_faces(observation, segment, clip),
+            faces or self.prepare_faces(observation, segment, clip),
             question=question,
             evidence=tuple(evidence([cue for cue in measured if cue.modality == "words" or cue.reliability != "low"], segment)),
             mel=log_mel(observation, segment, clip, self.config.mel_bins),

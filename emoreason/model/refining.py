@@ -1,6 +1,6 @@
 """Refining: the model's own head reads the action units of every face of an Observation. The language model is not asked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,23 +12,31 @@ from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.observation import Observation
 from emoreason.perception.refinement import HeadUnits, Refinement
-from emoreason.perception.segments import segments
+from emoreason.perception.segments import Segment, segments
 
 BATCH = 8  # segments at a time
 
 
+Faces = Callable[[Observation, Segment, Clip], SegmentInput]  # as `EmoReasonProcessor.prepare_faces`
+
+
 def refine(
-    engine: Engine, processor: EmoReasonProcessor, observation: Observation, clip: Clip, by: str | None = None
+    engine: Engine,
+    processor: EmoReasonProcessor,
+    observation: Observation,
+    clip: Clip,
+    by: str | None = None,
+    faces: Faces | None = None,
 ) -> Observation:
     """The observation with the head's opinion on the faces of each segment, as far as the segments show them to the model.
 
-    `by`: sha256 of the weights. The observation as it is where the engine has no such head or nobody is in view. Raises
-    MediaError when the clip cannot be read.
+    `by`: sha256 of the weights. faces: cuts them, or remembers those that were cut; the processor when not given. The
+    observation as it is where the engine has no such head or nobody is in view. Raises MediaError when the clip cannot be read.
     """
     if UNITS_HEAD not in engine.heads or not observation.people:
         return observation
     judged: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for inputs in _batches(processor, observation, clip):
+    for inputs in _batches(faces or processor.prepare_faces, observation, clip):
         logits = engine.perceive(processor(inputs, return_tensors="np"))[UNITS_HEAD]  # [B, P, T, K]
         for given, rows in zip(inputs, logits, strict=True):
             for p, name in enumerate(given.persons):
@@ -38,10 +46,10 @@ def refine(
     return replace(observation, refinement=Refinement(by, {name: _one(aus, parts) for name, parts in judged.items()}))
 
 
-def _batches(processor: EmoReasonProcessor, observation: Observation, clip: Clip) -> Iterator[list[SegmentInput]]:
+def _batches(faces: Faces, observation: Observation, clip: Clip) -> Iterator[list[SegmentInput]]:
     waiting: list[SegmentInput] = []
     for segment in segments(observation):
-        given = processor.prepare_faces(observation, segment, clip)
+        given = faces(observation, segment, clip)
         waiting += [given] if given.persons else []
         if len(waiting) == BATCH:
             yield waiting

@@ -18,9 +18,10 @@ from emoreason.media.audio import RATE
 from emoreason.media.clip import Clip, Frame
 from emoreason.model.interface import FaceView
 from emoreason.model.prompt import Evidence, sanitize
+from emoreason.perception.looks import Look
 from emoreason.perception.observation import FOUND, Observation, Person
 from emoreason.perception.people import inside, main_person, people_in
-from emoreason.perception.regions import aligned_crop, crop_matrix
+from emoreason.perception.regions import aligned_crop, on_crop
 from emoreason.perception.segments import Segment
 
 MIN_SPEECH_S = 0.5  # less speech than this has no tone of voice
@@ -177,6 +178,26 @@ def face_arrays(people: Sequence[Person], segment: Segment, clip: Clip, max_side
     return out
 
 
+def of_looks(looks: Sequence[Look], config: FaceView) -> SegmentInput:
+    """A segment in which one person shows this face, for the encoder and its heads. The gaze was not measured."""
+    count, size = len(looks), config.image_size
+    crops = [aligned_crop(look.image, look.mesh, size, config.margin) for look in looks]
+    meshes = [on_crop(look.mesh, size, config.margin) / size for look in looks]
+    arrays = {
+        "crops": np.stack(crops).transpose(0, 3, 1, 2),
+        "landmarks": np.stack(meshes).astype(np.float32),
+        "blendshapes": np.stack([look.blendshapes for look in looks]).astype(np.float32),
+        "pose": np.stack([look.pose for look in looks]).astype(np.float32),
+        "gaze": np.zeros((count, 2), np.float32),
+        "times_s": np.array([look.time_s for look in looks], np.float32),
+        "quality": np.ones(count, np.float32),
+        "frame_mask": np.ones(count, bool),
+        "mesh_mask": np.ones(count, bool),
+    }
+    nothing = SegmentInput.of_tokens("", (), (), None, None)
+    return replace(nothing, persons=("p1",), main="p1", **{name: values[None] for name, values in arrays.items()})
+
+
 def _spread(places: np.ndarray, most: int) -> np.ndarray:
     return places if len(places) <= most else places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
@@ -202,10 +223,7 @@ def _cut(
 def _aligned(frame: Frame, mesh: np.ndarray, size: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Crop [S, S, 3] and the mesh [478, 3] in crop units; z keeps the scale of x and y."""
     mesh = mesh * frame.scale
-    matrix = crop_matrix(mesh, size, margin)
-    flat = mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-    depth = mesh[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
-    return aligned_crop(frame.image, mesh, size, margin), np.concatenate([flat, depth], axis=1) / size
+    return aligned_crop(frame.image, mesh, size, margin), on_crop(mesh, size, margin) / size
 
 
 def _boxed(frame: Frame, box: np.ndarray, size: int) -> np.ndarray:

@@ -44,12 +44,13 @@ def read_faces(
     settings: PerceptionSettings,
     sink: Callable[[Rows], None],
     progress: Callable[[float], None] | None = None,
+    on_faces: Callable[[Frame, Meshes], None] | None = None,
 ) -> FaceLog:
     """Follow every face of `clip`. `sink` gets the rows of one sampled frame at a time, n >= 1 faces stacked, in time order.
 
     Rows come late by at most LOST_S seconds, until it is sure that a new track is a person; of each frame only time and
-    index are kept. `progress` gets the seconds read so far. The same clip and settings give the same rows. Raises
-    MediaError, AssetError.
+    index are kept. `progress` gets the seconds read so far, `on_faces` each frame with the faces found on it at first sight.
+    The same clip and settings give the same rows. Raises MediaError, AssetError.
     """
     if not clip.has_video:
         return FaceLog()
@@ -57,6 +58,8 @@ def read_faces(
     try:
         for seen in reading.seen(clip.sample(settings.fps, max_side=settings.max_side)):
             reading.take(seen)
+            if on_faces is not None:
+                on_faces(seen.frame, seen.meshes)
             if progress is not None:
                 progress(seen.frame.time_s)
         return reading.finish()

@@ -2,13 +2,15 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from emoreason.media import Clip
+from emoreason.media import Clip, Frame
 from emoreason.perception.faces import read_faces
+from emoreason.perception.landmarker import Meshes
 from emoreason.perception.observation import FaceTable, Note, Observation, Voice, Words
 from emoreason.perception.settings import PerceptionSettings, Progress
 from emoreason.perception.speaking import who_speaks
@@ -16,14 +18,18 @@ from emoreason.perception.store import ObservationStore, Shard, ShardWriter
 from emoreason.perception.voice import read_voice
 from emoreason.perception.words import read_words
 
+OnFaces = Callable[[Frame, Meshes], None]
+
 
 def observe(
     clip: Clip,
     settings: PerceptionSettings | None = None,
     store: ObservationStore | None = None,
     progress: Progress | None = None,
+    on_faces: OnFaces | None = None,
 ) -> Observation:
-    """Measure faces, voice and words of `clip`, or take them from `store` if these bytes were measured before.
+    """Measure faces, voice and words of `clip`, or take them from `store` if these bytes were measured before. `on_faces`:
+    each frame as it is read, with the faces found on it at first sight.
 
     Raises MediaError when nothing of the file can be read; what can be read only in part ends in a note.
     """
@@ -33,19 +39,21 @@ def observe(
         return found
     scratch = store.scratch()
     try:
-        return store.keep(scratch, _measure(clip, settings, scratch, progress))
+        return store.keep(scratch, _measure(clip, settings, scratch, progress, on_faces))
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
 
 
-def _measure(clip: Clip, settings: PerceptionSettings, scratch: Path, progress: Progress | None) -> Observation:
+def _measure(
+    clip: Clip, settings: PerceptionSettings, scratch: Path, progress: Progress | None, on_faces: OnFaces | None
+) -> Observation:
     writer = ShardWriter(scratch)
     with ThreadPoolExecutor(1, thread_name_prefix="emoreason-sound") as pool:
         sound = pool.submit(_hear, clip, settings, progress)
         started = time.perf_counter()
         told = progress and (lambda done_s: progress("faces", done_s, clip.source.duration_s))
-        log = read_faces(clip, settings, writer.add, told)
+        log = read_faces(clip, settings, writer.add, told, on_faces)
         writer.flush()
         faces_s = time.perf_counter() - started
         voice, words, notes, sound_timings = sound.result()

@@ -67,6 +67,13 @@ def crop_matrix(landmarks: np.ndarray, size: int, margin: float = 0.1) -> np.nda
     return similarity(anchors(landmarks), target)
 
 
+def on_crop(landmarks: np.ndarray, size: int, margin: float = 0.1) -> np.ndarray:
+    """Landmarks [478, 3] in pixels of a picture -> pixels of its `aligned_crop`; z keeps the scale of x and y."""
+    matrix = crop_matrix(landmarks, size, margin)
+    flat = landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([flat, landmarks[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])], axis=1)
+
+
 def aligned_crop(image: np.ndarray, landmarks: np.ndarray, size: int = 112, margin: float = 0.1) -> np.ndarray:
     """The face upright and centred: eyes and mouth on fixed places, outside the picture mid-grey.
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from concurrent.futures import wait
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,12 +139,12 @@ def test_a_picture_has_no_player(page, request_of, tmp_path):
 def test_the_first_model_is_loaded_ahead(page, monkeypatch):
     asked = []
     monkeypatch.setattr(type(page.studio), "reasoner", lambda _, model: asked.append(model))
-    page.studio.warm().join()
+    wait([page.studio.warm()])
     assert asked == ["composer"]
 
 
 def test_a_model_that_cannot_be_loaded_is_no_error_of_a_visit(page, monkeypatch):
     page.studio = load("studio").Studio({"gone": "no-such-model"}, longest_s=5.0)
-    page.studio.warm().join()
+    wait([page.studio.warm()])
     with pytest.raises(ConfigError, match="no-such-model"):
         page.studio.reasoner("gone")

@@ -117,7 +117,7 @@ def test_the_head_on_utterances_has_its_say_about_words(tmp_path):
     before = run(samples, judge, tmp_path / "before", tmp_path)
     give_words(judge.engine.model, {"layer": 1, "languages": ["en"]})
     with torch.no_grad():
-        judge.engine.heads["words_emotion"].out.bias[UTTERANCE_HEAD.labels.index("happiness")] = 20.0
+        judge.engine.model.heads["words_emotion"].out.bias[UTTERANCE_HEAD.labels.index("happiness")] = 20.0
     heard = judge.with_settings(weights={"language": 1.0, "words_emotion": 1.0})
     after = run(samples, heard, tmp_path / "after", tmp_path)
     assert [row.prediction["label"] for row in after] == ["joy"] * 5, "in the words of the set"

@@ -20,8 +20,7 @@ from emoreason.inference.judges.model import UNTRAINED
 from emoreason.inference.judges.parts import Part, frame_probabilities
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
-from emoreason.model.engines.encoders import CACHE_BYTES
-from emoreason.model.engines.transformers import TransformersEngine
+from emoreason.model.engines.transformers import CACHE_BYTES, TransformersEngine
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.report.assemble import assemble
 from emoreason.report.schema import ModelInfo

@@ -1,5 +1,6 @@
 """Toys whose language model runs as an ONNX graph; a graph is built once for all tests that ask for the same one."""
 
+import shutil
 import tempfile
 from copy import deepcopy
 from functools import cache
@@ -9,9 +10,10 @@ import pytest
 import torch
 from model.families import GRAPH_FAMILIES, toy
 
-from emoreason.model.engines.build import GRAPH, load_backbone_part, no_builder, write_graph, write_weights
-from emoreason.model.engines.onnx import Graph, OnnxEngine
-from emoreason.model.export import merged
+from emoreason.model.engines import build
+from emoreason.model.engines.build import no_builder, write_encoders
+from emoreason.model.engines.layout import About
+from emoreason.model.engines.onnx import OnnxEngine
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.training.words.head import give_words
@@ -36,16 +38,43 @@ def graph_toy(
         for key, parameter in model.named_parameters():
             if "trainable_tokens" in key or "words_adapter" in key:
                 parameter.normal_(std=0.3)
+    model.load_state_dict(_encoders_of_first(model), strict=False)
     return processor, model, on_graph(processor, model)
 
 
+_FIRST: dict[str, torch.Tensor] = {}
+
+
+def _encoders_of_first(model: EmoReasonForConditionalGeneration) -> dict[str, torch.Tensor]:
+    """All toys get the encoders of the first one, so that these are exported once: that takes longer than the language model."""
+    parts = ("face.", "voice.", "face_connector.", "voice_connector.")
+    if not _FIRST:
+        _FIRST.update({name: value.clone() for name, value in model.state_dict().items() if name.startswith(parts)})
+    return _FIRST
+
+
+@cache
+def _exported_encoders() -> Path:
+    _FOLDERS.append(tempfile.TemporaryDirectory())
+    return Path(_FOLDERS[-1].name)
+
+
+def _write_encoders_once(model: EmoReasonForConditionalGeneration, folder: Path) -> None:
+    kept, state = _exported_encoders(), model.state_dict()
+    if not all(torch.equal(state[name], value) for name, value in _FIRST.items()):
+        return write_encoders(model, folder)
+    if not any(kept.iterdir()):
+        write_encoders(model, kept)
+    for file in kept.iterdir():
+        shutil.copy(file, folder)
+
+
 def on_graph(processor: EmoReasonProcessor, model: EmoReasonForConditionalGeneration) -> OnnxEngine:
-    """The engine of the same model: the backbone as a graph, a copy of everything else."""
+    """The engine on graphs of the same model."""
     _FOLDERS.append(tempfile.TemporaryDirectory())
     folder = Path(_FOLDERS[-1].name)
-    reads = model.config.words or {}
-    write_graph(folder, write_weights(merged(deepcopy(model.backbone)), processor.tokenizer, folder, reads.get("layer", 0)))
-    rest = EmoReasonForConditionalGeneration(model.config, load_backbone_part(folder))
-    others = {key: value for key, value in model.state_dict().items() if not key.startswith("backbone.")}
-    rest.load_state_dict(others, strict=False)
-    return OnnxEngine(rest, processor.tokenizer, Graph(folder / GRAPH))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "write_encoders", _write_encoders_once)
+        expected = build.write_weights(deepcopy(model), processor, folder)
+    build.write_graph(folder, expected)
+    return OnnxEngine(folder, About.read(folder, model.config.to_dict()), processor.tokenizer)

@@ -19,7 +19,7 @@ from emoreason import assets
 from emoreason.config import names
 from emoreason.errors import AssetError, ConfigError
 from emoreason.model.config_file import load_config, read_model_file
-from emoreason.model.modeling import EmoReasonForConditionalGeneration, build, token_layout
+from emoreason.model.modeling import EmoReasonForConditionalGeneration, build
 
 TOY_TEXT = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2, vocab_size=100)
 TOY_VISION = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2, image_size=16, patch_size=8)
@@ -71,7 +71,7 @@ def test_full_models_do_not_claim_more_than_was_tested():
 
 
 def test_tiny_adds_at_most_24_soft_tokens():
-    layout = token_layout(shrink(read_model_file("tiny")))
+    layout = shrink(read_model_file("tiny")).layout
     assert layout.face + layout.voice <= 24
 
 

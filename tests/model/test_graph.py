@@ -17,10 +17,11 @@ from model.samples import segment
 
 from emoreason.errors import ConfigError, EnvironmentProblem
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.model.engines import graph as graphs
-from emoreason.model.engines.build import GraphProblem, no_builder, unsupported
+from emoreason.model.engines import build
+from emoreason.model.engines.build import no_builder, unsupported
 from emoreason.model.engines.graph import build_graph, graph_for
-from emoreason.model.engines.loading import onnx_engine
+from emoreason.model.engines.layout import LANGUAGE, GraphProblem
+from emoreason.model.engines.onnx_loading import onnx_engine
 from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.export import export
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
@@ -57,13 +58,13 @@ def built(monkeypatch):
     """Number of builds, of folders with two small files instead of a graph: what is tested is how they are kept."""
     count = []
 
-    def write_weights(backbone, tokenizer, folder, layers=0):
-        (folder / "model.onnx").write_text(f"{len(count)} {layers}")
-        (folder / "backbone").mkdir()
-        (folder / "backbone" / "model.safetensors").write_text("weights")
+    def write_weights(model, processor, folder):
+        (folder / "model.onnx").write_text(f"{len(count)}")
+        (folder / "words").mkdir()
+        (folder / "words" / "model.onnx").write_text("weights")
 
-    monkeypatch.setattr(graphs, "write_weights", write_weights)
-    monkeypatch.setattr(graphs, "write_graph", lambda folder, expected: count.append(folder))
+    monkeypatch.setattr(build, "write_weights", write_weights)
+    monkeypatch.setattr(build, "write_graph", lambda folder, expected: count.append(folder))
     return count
 
 
@@ -94,12 +95,12 @@ def test_a_graph_is_built_when_it_is_asked_for_and_only_once(checkpoint, home, b
     with pytest.raises(GraphProblem, match="no graph of checkpoint0? ?.*was built"):
         graph_for(checkpoint)
     folder = graph_for(checkpoint, build=True)
-    assert folder.parent == home / "graphs" and (folder / "model.onnx").read_text() == "0 1"
+    assert folder.parent == home / "graphs" and (folder / "model.onnx").read_text() == "0"
     assert graph_for(checkpoint) == graph_for(checkpoint, build=True) == folder and len(built) == 1
     assert {path.name for path in folder.parent.iterdir()} == {folder.name, f".{folder.name}.lock"}
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "backbone/model.safetensors", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "words/model.onnx", "manifest.json"])
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
 def test_a_damaged_graph_is_noticed_and_built_again(checkpoint, home, built, name, damage):
     folder = graph_for(checkpoint, build=True)
@@ -111,7 +112,7 @@ def test_a_damaged_graph_is_noticed_and_built_again(checkpoint, home, built, nam
         file.write_bytes(b"X" + content[1:] if damage == "changed" else content[:-3])
     build = name == "manifest.json" and damage == "gone"  # then there is none
     assert graph_for(checkpoint, build=build) == folder and len(built) == 2
-    assert (folder / "backbone" / "model.safetensors").read_text() == "weights"
+    assert (folder / "words" / "model.onnx").read_text() == "weights"
     assert graph_for(checkpoint) == folder and len(built) == 2
 
 
@@ -145,15 +146,16 @@ CHILD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
+from emoreason.model.engines import build
 from emoreason.model.engines import graph as graphs
 
-def write_weights(backbone, tokenizer, folder, layers=0):
+def write_weights(model, processor, folder):
     (folder / "model.onnx").write_text("half")
     print("building", flush=True)
     sys.stdin.readline()  # until the test says go
     (folder / "model.onnx").write_text("whole")
 
-graphs.write_weights, graphs.write_graph = write_weights, lambda folder, expected: None
+build.write_weights, build.write_graph = write_weights, lambda folder, expected: None
 print(graphs.graph_for(Path({checkpoint!r}), build=True), flush=True)
 """
 
@@ -173,7 +175,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_used(checkpoint, home, b
     with pytest.raises(GraphProblem, match="was built"):
         graph_for(checkpoint)
     folder = graph_for(checkpoint, build=True)
-    assert (folder / "model.onnx").read_text() == "0 1"
+    assert (folder / "model.onnx").read_text() == "0"
     assert {path.name for path in folder.parent.iterdir()} == {folder.name, f".{folder.name}.lock"}
 
 
@@ -211,7 +213,7 @@ def test_a_full_disk_is_said_before_and_while(checkpoint, home, monkeypatch):
             patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 1000))
             with pytest.raises(GraphProblem, match="0 MB left"):
                 graph_for(checkpoint, build=True)
-    monkeypatch.setattr(graphs, "write_weights", full)
+    monkeypatch.setattr(build, "write_weights", full)
     with pytest.raises(GraphProblem, match="the disk is full: free some space, or set EMOREASON_HOME"):
         graph_for(checkpoint, build=True)
     assert not [path for path in (home / "graphs").iterdir() if path.is_dir()]
@@ -240,13 +242,15 @@ def test_why_there_is_no_graph_is_said(checkpoint, home, monkeypatch, tmp_path):
 def test_a_graph_that_computes_something_else_is_refused(checkpoint, home, monkeypatch):
     if reason := no_builder():
         pytest.skip(reason)
-    whole = graphs.write_weights
+    whole = build.write_weights
 
     def wrong(*arguments):
         expected = whole(*arguments)
-        expected.logits.add_(torch.linspace(0, 1, expected.logits.shape[-1]))
+        logits = expected.outputs[LANGUAGE]["logits"]
+        logits.add_(torch.linspace(0, 1, logits.shape[-1]))
         return expected
 
-    monkeypatch.setattr(graphs, "write_weights", wrong)
+    monkeypatch.setattr(build, "write_encoders", lambda model, folder: None)
+    monkeypatch.setattr(build, "write_weights", wrong)
     with pytest.raises(GraphProblem, match="something else than torch"):
         graph_for(checkpoint, build=True)

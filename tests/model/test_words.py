@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from model.families import FAMILIES, toy
@@ -11,6 +12,7 @@ from observations import make_observation
 from emoreason.errors import ConfigError
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.backbones import decoder_of
+from emoreason.model.batch import as_tensors
 from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.export import merged
 from emoreason.model.fusion import fuse
@@ -27,6 +29,10 @@ READS = {"layer": 1, "languages": ["en"]}
 ROWS = [("no cue stands out", "which emotion is shown"), (), ("f1 AU12 strong.",)]
 
 
+def tensors(tokenizer, rows):
+    return as_tensors(words_batch(tokenizer, rows))
+
+
 @pytest.fixture(scope="module", params=["llama", "qwen3_vl", "gemma3"])
 def parts(request):
     processor, model = toy(FAMILIES[request.param])
@@ -40,31 +46,31 @@ def talking(number, words):
 
 def test_the_judged_utterance_is_marked_and_long_ones_lose_their_beginning(parts):
     tokenizer = parts[0].tokenizer
-    batch = words_batch(tokenizer, ROWS)
+    batch = tensors(tokenizer, ROWS)
     before = tokenizer("\nno cue stands out\n", add_special_tokens=False)["input_ids"]
     said = tokenizer("which emotion is shown", add_special_tokens=False)["input_ids"]
     assert batch.input_ids[0][batch.mask[0]].tolist() == [*before, *said] and batch.input_ids[0][batch.said[0]].tolist() == said
     assert not batch.mask[1].any() and not batch.said[1].any()
     assert not batch.said[:, 0].any() and batch.said[2, 1:].equal(batch.mask[2, 1:]), "the sink of attention is not said"
-    long = words_batch(tokenizer, [("early " * 400, "late " * 400)])
+    long = tensors(tokenizer, [("early " * 400, "late " * 400)])
     assert long.mask.sum() == MOST_BEFORE + MOST_SAID and long.said.sum() == MOST_SAID
     assert words_batch(tokenizer, [(), ()]) is None
 
 
 def test_a_row_reads_the_same_alone_and_in_company(parts):
     processor, model = parts
-    together = read_words(model.backbone, words_batch(processor.tokenizer, ROWS), 1)
+    together = read_words(model.backbone, tensors(processor.tokenizer, ROWS), 1)
     assert together.shape == (3, 2 * model.config.text_width) and not together[1].any()
     for n in (0, 2):
-        alone = read_words(model.backbone, words_batch(processor.tokenizer, [ROWS[n]]), 1)
+        alone = read_words(model.backbone, tensors(processor.tokenizer, [ROWS[n]]), 1)
         torch.testing.assert_close(alone[0], together[n], atol=1e-4, rtol=1e-4)
-    without = read_words(model.backbone, words_batch(processor.tokenizer, [ROWS[0][1:]]), 1)
+    without = read_words(model.backbone, tensors(processor.tokenizer, [ROWS[0][1:]]), 1)
     assert not torch.allclose(without[0], together[0], atol=1e-3), "what was said before is read, too"
 
 
 def test_features_are_the_mean_and_the_last_state_of_the_utterance(parts):
     processor, model = parts
-    batch = words_batch(processor.tokenizer, ROWS[:1])
+    batch = tensors(processor.tokenizer, ROWS[:1])
     with torch.no_grad():
         out = model.backbone(input_ids=batch.input_ids, attention_mask=batch.mask.long(), output_hidden_states=True)
     states = out.hidden_states[1][0, batch.said[0]]
@@ -78,11 +84,12 @@ def test_the_head_answers_where_something_is_said(parts):
     with torch.no_grad():
         whole = model(**batch).heads["words_emotion"]
     prompt = TransformersEngine(model, processor.tokenizer).read(batch)
-    torch.testing.assert_close(prompt.heads["words_emotion"], whole, atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(prompt.heads["words_emotion"], whole, atol=1e-4, rtol=1e-4)
     assert present_in(batch)["utterance"].tolist() == [True, False]
-    [source] = head_sources(model.heads, {"words_emotion": whole}, None, present_in(batch), {"words_emotion": 1.0}).values()
-    p = fuse([source], EMOTIONS).exp()
-    assert p[0].std() > 0 and torch.allclose(p[1], torch.full_like(p[1], 1 / len(EMOTIONS)))
+    heads = {"words_emotion": model.heads["words_emotion"].calibration()}
+    [source] = head_sources(heads, prompt.heads, None, present_in(batch), {"words_emotion": 1.0}).values()
+    p = np.exp(fuse([source], EMOTIONS))
+    assert p[0].std() > 0 and np.allclose(p[1], 1 / len(EMOTIONS))
     assert "words_emotion" not in TransformersEngine(model, processor.tokenizer).read(processor([talking(0, ())])).heads
 
 
@@ -98,7 +105,7 @@ def test_words_are_not_read_for_training_text_or_by_a_model_without_the_head():
 def test_an_adapter_changes_what_is_read_and_nothing_else(family, tmp_path):
     processor, model = toy(FAMILIES[family])
     give_words(model, READS)
-    batch, prompt = words_batch(processor.tokenizer, ROWS), processor([talking(0, ROWS[0])])
+    batch, prompt = tensors(processor.tokenizer, ROWS), processor([talking(0, ROWS[0])])
     read, wrote = model.read(batch), model(**prompt).logits
     give_words(model, READS | {"adapter": {"rank": 2, "layers": 1}})
     assert model.read(batch).equal(read), "a new adapter adds exact zeros"
@@ -122,7 +129,7 @@ def test_layers_that_are_not_read_from_do_not_run(parts):
         layer.register_forward_hook(lambda *_, n=n: ran.append(n)) for n, layer in enumerate(decoder_of(model.backbone).layers)
     ]
     try:
-        model.read(words_batch(processor.tokenizer, ROWS))
+        model.read(tensors(processor.tokenizer, ROWS))
     finally:
         for handle in handles:
             handle.remove()

@@ -10,7 +10,7 @@ from emoreason.inference.batch import worker
 from emoreason.inference.batch.options import Options, default_memory_gib, default_workers
 from emoreason.inference.batch.pool import Died, Pool
 from emoreason.inference.batch.worker import Analysed, Failure, Job
-from emoreason.system import cores
+from emoreason.machine import cores
 
 Outcome = Analysed | Failure
 TICK_S = 0.5

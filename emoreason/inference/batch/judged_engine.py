@@ -12,7 +12,7 @@ from emoreason.inference.batch.judging import Measured
 from emoreason.inference.batch.options import Options, default_workers
 from emoreason.inference.batch.pool import Died, Pool
 from emoreason.inference.batch.worker import Failure, Job
-from emoreason.system import cores
+from emoreason.machine import cores
 
 SEGMENTS = 64  # in a chunk at most, unless one clip alone has more: what a judge that dies has to do again
 

@@ -10,10 +10,10 @@ import psutil
 from emoreason import __version__
 from emoreason.config import DEFAULT_MODEL, checkpoint_of
 from emoreason.errors import ConfigError
+from emoreason.machine import cores
 from emoreason.perception.settings import PerceptionSettings
 from emoreason.report import composer
 from emoreason.report.writers import WRITERS
-from emoreason.system import cores
 
 GIB = 1 << 30
 WORKER_GIB = 1.5  # resident, of a worker with the landmarker and the speech model loaded

@@ -29,11 +29,14 @@ def load_judge(
         if server is not None:
             raise ConfigError(f"'{model}' needs no server: name the export whose backbone the server runs")
         return ComposerJudge()
-    # here, because the model's libraries take seconds to import
-    from emoreason.inference.judges.loading import load_model
-    from emoreason.inference.judges.served import ServedJudge
+    # each where it is needed: their libraries take seconds to import
+    if server is not None:
+        from emoreason.inference.judges.served import ServedJudge
 
-    return load_model(model, path, runtime=runtime, build=build) if server is None else ServedJudge(model, server, served_model)
+        return ServedJudge(model, server, served_model)
+    from emoreason.inference.judges.loading import load_model
+
+    return load_model(model, path, runtime=runtime, build=build)
 
 
 __all__ = ["Judge", "load_judge"]

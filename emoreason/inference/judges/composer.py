@@ -37,6 +37,9 @@ class ComposerJudge:
     def judge(self, measured: Sequence[Measured], on_text: OnText | None = None, explain: bool = True) -> list[Judged]:
         return [composer.judge(observation) for observation, _ in measured]
 
+    def glance(self, looks: object) -> None:
+        return None
+
     def units(self, spans: object) -> None:
         return None
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from emoreason.labels.label_set import LabelSet
 from emoreason.media import Clip
+from emoreason.perception.looks import Look
 from emoreason.perception.observation import Observation
 from emoreason.perception.segments import Segment
 from emoreason.perception.store import ObservationStore
@@ -46,6 +47,10 @@ class Judge(Protocol):
     def judge(self, measured: Sequence[Measured], on_text: OnText | None = None, explain: bool = True) -> list[Judged]:
         """In order; what is said of a clip does not depend on its company. `on_text` follows the writing. explain=False: the same
         verdicts, their texts may be missing. Raises MediaError."""
+
+    def glance(self, looks: Sequence[Look]) -> tuple[str | None, dict[str, float]] | None:
+        """The emotion that a face shows over a few looks, and the probability of each, by the head on faces alone. None without
+        such a head."""
 
     def units(self, spans: Sequence[tuple[Observation, Segment, Clip]]) -> list[Mapping[str, Mapping[str, float]]] | None:
         """By a trained head: person -> action unit -> its largest probability in the span. None without such a head."""

@@ -6,9 +6,9 @@ from typing import Literal
 from emoreason.config import checkpoint_of
 from emoreason.errors import ConfigError
 from emoreason.inference.judges.model import EvidencePath, ModelJudge
+from emoreason.machine import has_gpu
 from emoreason.model.checkpoint_files import PARTS, sha256
 from emoreason.model.engines.layout import GraphProblem
-from emoreason.system import has_gpu
 
 
 def load_model(

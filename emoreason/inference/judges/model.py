@@ -3,6 +3,8 @@
 Letters: B segments of a batch, K labels.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +22,7 @@ from emoreason.inference.judges.parts import (
     FACE_HEAD,
     VOICE_HEAD,
     Part,
+    calibrated,
     clip_judgement,
     frame_probabilities,
     part,
@@ -38,19 +41,22 @@ from emoreason.model.interface import to_json
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.prompt import WHY, answer_text, emotion_question, sanitize
 from emoreason.model.refining import refine
-from emoreason.model.segment_input import Modality, SegmentInput
+from emoreason.model.segment_input import Modality, SegmentInput, of_looks
 from emoreason.model.verdict import VerdictSettings, judge_segments
 from emoreason.perception.cues import cues as measured_cues
+from emoreason.perception.looks import Look
 from emoreason.perception.observation import Cue, Observation
 from emoreason.perception.segments import Segment, segments
 from emoreason.perception.store import ObservationStore
 from emoreason.report.judgement import Judged, Judgement, nothing_measured
 from emoreason.report.schema import ModelInfo, Runtime, SegmentReport
+from emoreason.scoring.decision import decide
 
 EvidencePath = Literal["soft", "text"]
 Change = Callable[[SegmentInput], SegmentInput | None]  # None: this input has nothing to be changed
 BATCH = 16  # segments at a time at most: more gain little
 WINDOW = 4  # batches' worth of segments are cut ahead, so that those of like length meet in one batch
+REMEMBERED = 32  # segments whose faces are kept, about a megabyte each
 SCENES = 1  # pictures per segment, for a backbone that sees
 TURN = 64  # tokens kept free for the answer that is settled on and the question after it
 UNTRAINED = "the model is untrained (encoders, connectors, heads): its verdicts and texts mean nothing yet"
@@ -93,6 +99,8 @@ class ModelJudge:
         self.name, self.path, self.weights_sha256, self.revision = name, path, weights_sha256, revision
         self.settings = VerdictSettings(**(self.config.verdict or {}))
         self.change: Change | None = None
+        self._cut: OrderedDict[tuple, SegmentInput] = OrderedDict()
+        self._cutting = threading.Lock()
 
     @property
     def scenes(self) -> int:
@@ -153,7 +161,7 @@ class ModelJudge:
         kept = store.refined(observation, by) if store is not None and by is not None else None
         if kept is not None:
             return kept
-        refined = refine(self.engine, self.processor, observation, clip, by)
+        refined = refine(self.engine, self.processor, observation, clip, by, self._faces)
         if store is not None:
             store.keep_refinement(refined)
         return refined
@@ -161,9 +169,24 @@ class ModelJudge:
     def prepare(
         self, observation: Observation, segment: Segment, clip: Clip, question: str, cues: Sequence[Cue] | None = None
     ) -> SegmentInput:
-        given = self.processor.prepare(observation, segment, clip, question, self.scenes, cues)
+        faces = self._faces(observation, segment, clip)
+        given = self.processor.prepare(observation, segment, clip, question, self.scenes, cues, faces)
         changed = None if self.change is None else self.change(given)
         return given if changed is None else changed
+
+    def _faces(self, observation: Observation, segment: Segment, clip: Clip) -> SegmentInput:
+        """Cut from the film, or remembered: refining needs those that the verdict needs."""
+        rows = tuple((person.person, len(person.times_s)) for person in observation.people)
+        settings = tuple(sorted(observation.settings.items()))
+        key = (observation.source.sha256, settings, segment.start_s, segment.end_s, rows)
+        found = self._cut.get(key)
+        if found is None:
+            found = self.processor.prepare_faces(observation, segment, clip)
+            with self._cutting:
+                self._cut[key] = found
+                while len(self._cut) > REMEMBERED:
+                    self._cut.popitem(last=False)
+        return found
 
     def control_tokens(self, given: SegmentInput) -> tuple[int, ...]:
         ids = self.processor([given], soft=self.path == "soft", return_tensors="np")["input_ids"][0].tolist()
@@ -250,6 +273,15 @@ class ModelJudge:
             notes=[] if self.config.trained else [UNTRAINED],
             least_confidence=least,
         )
+
+    def glance(self, looks: Sequence[Look]) -> tuple[str | None, dict[str, float]] | None:
+        head = self.engine.heads.get(FACE_HEAD)
+        if head is None or not self.config.trained:
+            return None
+        given = of_looks(looks, self.config.face_config)
+        logits = self.engine.perceive(self.processor([given], return_tensors="np"))[FACE_HEAD][0, 0]  # [T, K]
+        p = calibrated(head, logits.mean(0))
+        return decide(p, EMOTIONS, self.settings.least_confidence)[0], dict(zip(EMOTIONS, p.tolist(), strict=True))
 
     def units(self, spans: Sequence[tuple[Observation, Segment, Clip]]) -> list[Mapping[str, Mapping[str, float]]] | None:
         if UNITS_HEAD not in self.engine.heads:

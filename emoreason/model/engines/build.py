@@ -92,7 +92,7 @@ def write_weights(model: EmoReasonForConditionalGeneration, processor: EmoReason
     weights = {layout.EMBEDDINGS: table.weight, **heads}
     save_file({name: value.detach().float().contiguous().clone() for name, value in weights.items()}, folder / layout.PARTS)
     layout.write_about(folder, model.config, model.config.head_specs(), backbone.generation_config.eos_token_id)
-    _write_encoders(model.eval(), folder)
+    write_encoders(model.eval(), folder)
     return Expected(table(ids), outputs, backbone.config)
 
 
@@ -156,7 +156,8 @@ class _Voice(nn.Module):
         return said.pooled, self.connector(said.tokens)
 
 
-def _write_encoders(model: EmoReasonForConditionalGeneration, folder: Path) -> None:
+def write_encoders(model: EmoReasonForConditionalGeneration, folder: Path) -> None:
+    """The encoders with their connectors. Raises GraphProblem when one cannot be a graph or computes something else."""
     side, dim, bins = model.face.trunk.image_size, model.face.dim, model.config.mel_bins
     rng = torch.Generator().manual_seed(0)
 

@@ -16,7 +16,7 @@ import onnxruntime
 from scipy.special import log_softmax
 from transformers import PreTrainedTokenizerBase
 
-from emoreason import system
+from emoreason import machine
 from emoreason.model.batch import as_arrays
 from emoreason.model.engines.engine import MOST_TOKENS, OnText, Prompt, Runtime
 from emoreason.model.engines.graph_session import Graph
@@ -78,8 +78,8 @@ class OnnxEngine:
     """
 
     def __init__(self, folder: Path, about: About, tokenizer: PreTrainedTokenizerBase, threads: int | None = None):
-        """`threads`: `system.threads` when not given. Raises onnxruntime's own errors when a file cannot be run."""
-        threads = threads or system.threads()
+        """`threads`: `machine.threads()` when not given. Raises onnxruntime's own errors when a file cannot be run."""
+        threads = threads or machine.threads()
         self.tokenizer, self.turn, self.special = tokenizer, threading.RLock(), about.interface.special_token_ids
         self.own_labels = not about.interface.label_set().canonical  # then a head on the prompt's end votes
         self.graph, self.parts = Graph(folder / LANGUAGE, threads), Parts(folder, about.heads, threads)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from emoreason.config import names, resolve
+from emoreason.config import model_file
 from emoreason.errors import ConfigError
 from emoreason.model.checkpoint_files import PARTS, checkpoint_folder
 from emoreason.model.engines.transformers import TransformersEngine
@@ -27,7 +27,7 @@ def torch_engine(
     Raises ConfigError naming what there is; AssetError when a pinned weight was not pulled.
     """
     with quiet_libraries():
-        model, processor = _checkpoint(folder) if folder.is_dir() else untrained(_model_file(source))
+        model, processor = _checkpoint(folder) if folder.is_dir() else untrained(model_file(source))
     if torch.cuda.is_available():
         model = model.to("cuda")
     if not model.config.quantization:
@@ -41,7 +41,7 @@ def processor_of(source: str | Path, folder: Path) -> EmoReasonProcessor:
     """The processor alone; no weights are loaded. Raises as `torch_engine` does."""
     with quiet_libraries():
         if not folder.is_dir():
-            return untrained_processor(_model_file(source))
+            return untrained_processor(model_file(source))
         own = folder / PARTS if (folder / PARTS).is_dir() else folder
         if not (own / "config.json").is_file():
             raise ConfigError(f"{folder} is neither an export nor a checkpoint: config.json is missing")
@@ -54,11 +54,3 @@ def _checkpoint(folder: Path) -> tuple[EmoReasonForConditionalGeneration, EmoRea
         return open_export(folder)
     model = EmoReasonForConditionalGeneration.from_pretrained(checkpoint_folder(folder))
     return model, EmoReasonProcessor.from_pretrained(folder, model.config)
-
-
-def _model_file(source: str | Path) -> Path:
-    try:
-        return resolve("models", source)
-    except ConfigError as error:
-        known = ", ".join(["composer", *names("models")])
-        raise ConfigError(f"unknown model '{source}': known are {known}, a checkpoint folder, or a model file (.yaml)") from error

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emoreason.instructions.mixture import Draw, Mixture, Part
-from emoreason.model.batch import WordsBatch
+from emoreason.model.batch import WordsBatch, as_tensors
 from emoreason.model.heads import Head
 from emoreason.model.utterances import words_batch
 from emoreason.model.words import WordsAdapter, read_words
@@ -68,7 +68,7 @@ def collate(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[Utterance]
 
     def of(rows: Sequence[Utterance]) -> dict:
         lines, emotions = zip(*rows, strict=True)
-        return {"words": words_batch(tokenizer, lines), "target": torch.tensor(emotions)}
+        return {"words": as_tensors(words_batch(tokenizer, lines)), "target": torch.tensor(emotions)}
 
     return of
 

@@ -21,6 +21,7 @@ from emoreason.instructions.conversation import said_in
 from emoreason.instructions.leaks import without_texts_of
 from emoreason.instructions.record import Record
 from emoreason.labels.emotions import canonical
+from emoreason.model.batch import as_tensors
 from emoreason.model.config import UTTERANCE_HEAD
 from emoreason.model.utterances import words_batch
 from emoreason.model.words import WordsAdapter, read_words
@@ -84,7 +85,7 @@ class Reading:
     def __call__(self, lines: Sequence[tuple[str, ...]]) -> Tensor:
         """float32 [N, F]; utterances of like length are read together."""
         order = sorted(range(len(lines)), key=lambda n: sum(map(len, lines[n])))
-        batches = (words_batch(self.tokenizer, [lines[n] for n in some]) for some in batched(order, BATCH))
+        batches = (as_tensors(words_batch(self.tokenizer, [lines[n] for n in some])) for some in batched(order, BATCH))
         read = [read_words(self.backbone, batch, self.layer, self.adapter) for batch in batches]
         return torch.cat(read)[torch.tensor(order).argsort()]
 

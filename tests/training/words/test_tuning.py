@@ -4,6 +4,7 @@ import pytest
 import torch
 from model.families import FAMILIES, toy
 
+from emoreason.model.batch import as_tensors
 from emoreason.model.config import UTTERANCE_HEAD
 from emoreason.model.utterances import words_batch
 from emoreason.model.words import read_words
@@ -54,5 +55,5 @@ def test_sets_are_drawn_by_weight_and_not_by_size(weights, often):
 def test_a_batch_keeps_its_utterances_apart(parts):
     batch = collate(parts[0])(SETS["talk"][:2])
     assert batch["target"].tolist() == [0, 1]
-    wanted = words_batch(parts[0], [lines for lines, _ in SETS["talk"][:2]])
+    wanted = as_tensors(words_batch(parts[0], [lines for lines, _ in SETS["talk"][:2]]))
     assert batch["words"].input_ids.equal(wanted.input_ids) and batch["words"].said.equal(wanted.said)
