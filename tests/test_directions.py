@@ -9,7 +9,7 @@ from trees import tree
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "emoreason"
-SHARED = {"errors", "assets", "config", "version", "machine", "background", "__init__"}  # small top-level modules that several rooms may use
+SHARED = {"errors", "assets", "config", "version", "machine", "background", "__init__"}  # that several rooms may use
 MAY_SEE = {
     "labels": set(),
     "scoring": {"labels"},

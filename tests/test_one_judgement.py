@@ -179,7 +179,7 @@ def by_calibration(talks: Talks) -> Shares:
     run, roots, out = load_run(talks.folder / "run.yaml"), {"talks": talks.root}, talks.folder / "out"
     mixtures.build(run, roots, None, out / MIXTURES)
     stage = TuningSetup(run, "reason", out, roots, None, data_store(talks.store))
-    found = votes(stage, ["clips"]).fused(TEMPERATURE, WEIGHTS).exp().numpy()
+    found = np.exp(votes(stage, ["clips"]).fused(TEMPERATURE, WEIGHTS))
     records = stage.conversations("valid").sources["clips"].records
     return {record.id: p for record, p in zip(records, found, strict=True)}
 
