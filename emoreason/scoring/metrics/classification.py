@@ -33,9 +33,7 @@ COMPOUND_7 = (
 )
 
 
-def encode(
-    truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def encode(truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Truth and answers [N] as places in `labels`; K stands for an answer that is none of them.
 
     Raises ScoringError for a truth outside `labels`: the data set and the label list do not belong together.
@@ -52,6 +50,11 @@ def encode(
 def confusion(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     """[K, K + 1] counts of encoded truth by encoded answer."""
     return np.bincount(truth * (classes + 1) + said, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+
+
+def on_rows(value: Callable[[np.ndarray], float], classes: int) -> Callable[..., float]:
+    """A figure of the confusion matrix as a statistic of encoded truth and answers [N] each, which can be resampled."""
+    return lambda truth, answers: value(confusion(truth, answers, classes))
 
 
 def accuracy(matrix: np.ndarray) -> float:
@@ -94,9 +97,7 @@ def classification_scores(
     return _scores(truth, answers, labels, protocol, ("war", "uar", "macro_f1", "weighted_f1"))
 
 
-def micro_expression_scores(
-    truth: Sequence[str], answers: Sequence[str | None], protocol: Protocol = PLAIN
-) -> list[Score]:
+def micro_expression_scores(truth: Sequence[str], answers: Sequence[str | None], protocol: Protocol = PLAIN) -> list[Score]:
     """UF1 and UAR of MEGC 2019 over {negative, positive, surprise}; pool all leave-one-subject-out folds first.
 
     Emotions of CASME II and SAMM are merged; "others" and unclear ones are no part of the challenge and raise ScoringError.
@@ -140,10 +141,5 @@ def _scores(
     for name in names:
         value, by_class = _MEASURES[name]
         parts = dict(zip(labels, by_class(matrix), strict=True))
-        statistic = _of_rows(value, classes)
-        scores.append(measure(name, statistic, columns, protocol, unanswered=unanswered, parts=parts))
+        scores.append(measure(name, on_rows(value, classes), columns, protocol, unanswered=unanswered, parts=parts))
     return scores
-
-
-def _of_rows(value: Callable[[np.ndarray], float], classes: int) -> Callable[..., float]:
-    return lambda truth, said: value(confusion(truth, said, classes))
