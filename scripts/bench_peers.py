@@ -26,9 +26,9 @@ from emoreason.errors import EmoReasonError
 from emoreason.evaluation import probes
 from emoreason.evaluation.peers import PEERS, Peer, ask, canonical, emotions_of, python_of, scores_among, shared
 from emoreason.evaluation.run import run
-from emoreason.evaluation.samples import Folders, Sample, Samples, load_samples
-from emoreason.evaluation.shown import show, text_of
-from emoreason.evaluation.suite import load_suite
+from emoreason.evaluation.sample import EvalSample, text_of
+from emoreason.evaluation.samples import Folders, SuiteSamples, load_samples
+from emoreason.evaluation.suite_file import load_suite
 from emoreason.inference.judges import load_judge
 from emoreason.instructions.observe_all import default_store, files_of
 from emoreason.media import Clip
@@ -46,7 +46,7 @@ Said = dict[str, Mapping[str, float] | None]  # id of a sample -> canonical emot
 class Table:
     """What came out for one suite: tool -> its answers, in canonical emotions, and a remark."""
 
-    samples: Samples
+    samples: SuiteSamples
     limit: int | None = None  # samples of the suite, evenly spread; None: all
     said: dict[str, Said] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def suite_asked(text: str) -> tuple[str, int | None]:
     return name, int(own) if own else None
 
 
-def _is_sound(sample: Sample) -> bool:
+def _is_sound(sample: EvalSample) -> bool:
     media = sample.record.media
     return not (media.image or media.video or media.frames)
 
@@ -118,17 +118,17 @@ def add_peer(table: Table, peer: Peer, environments: Path, work: Path) -> None:
 
 
 def add_model(table: Table, model: str, work: Path) -> None:
-    predictor = load_judge(model)
-    rows = run(table.samples, predictor, work / predictor.name, default_store(), table.limit)
-    name = f"emoreason {__version__}, {predictor.name}"
+    judge = load_judge(model)
+    rows = run(table.samples, judge, work / judge.name, default_store(), table.limit)
+    name = f"emoreason {__version__}, {judge.name}"
     table.said[name] = {row.id: row.prediction and _of(table, row.prediction["probabilities"]) for row in rows}
     failed = sum(row.status == "failed" for row in rows)
     table.remarks[name] = f"the most likely candidate, also where the verdict abstains; {failed} samples failed"
 
 
-def _of(table: Table, native: Mapping[str, float]) -> dict[str, float]:
+def _of(table: Table, shares: Mapping[str, float]) -> dict[str, float]:
     """Native labels back in canonical emotions, one to one."""
-    return {emotion: native.get(label, 0.0) for emotion, label in table.samples.native.of.items()}
+    return {emotion: shares.get(label, 0.0) for emotion, label in table.samples.mapping.label_of.items()}
 
 
 def add_floors(table: Table, path: Path, most: int, work: Path) -> None:
@@ -147,7 +147,7 @@ def add_floors(table: Table, path: Path, most: int, work: Path) -> None:
         table.remarks[name] = remark
 
 
-def floors(samples: Samples, path: Path, most: int) -> dict[str, tuple[str, dict[str, dict[str, float]]]]:
+def floors(samples: SuiteSamples, path: Path, most: int) -> dict[str, tuple[str, dict[str, dict[str, float]]]]:
     """Name -> remark, and the labels' probabilities by id of the samples that it could answer."""
     suite, (kind, probe, features) = samples.suite, _probe(samples)
     ids, tested = [one.id for one in samples.samples], [features(one) for one in samples.samples]
@@ -168,33 +168,35 @@ def floors(samples: Samples, path: Path, most: int) -> dict[str, tuple[str, dict
     return {f"probe: {kind}": (remark, by_id), "most frequent label": (remark, dict(zip(ids, common, strict=True)))}
 
 
-def _unseen(samples: Sequence[Sample]) -> tuple[list[list[float]], list[str]]:
+def _unseen(samples: Sequence[EvalSample]) -> tuple[list[list[float]], list[str]]:
     """The labels alone."""
     return [[0.0]] * len(samples), [one.truth["label"] for one in samples]
 
 
-def _probe(samples: Samples) -> tuple[str, object, Callable[[Sample], object]]:
+def _probe(samples: SuiteSamples) -> tuple[str, object, Callable[[EvalSample], object]]:
     """(name, classifier, features of a sample; None where there are none)."""
     if samples.suite.input == "words":
         return "logistic regression on TF-IDF", probes.words(), _words
     if _is_sound(samples.samples[0]):
         encoder = load_whisper({"asset": "whisper-base"})
 
-        def heard(one: Sample) -> np.ndarray:
+        def heard(one: EvalSample) -> np.ndarray:
             return probes.voice_features(Clip(files_of(one.record, samples.root)[-1]).audio(), encoder)[-1]
 
         return "logistic regression on Whisper-base states, last layer", probes.linear(0.01), heard
 
-    def seen(one: Sample) -> np.ndarray | None:
+    judge = load_judge("composer")  # a probe reads what was measured, which the composer does not refine
+
+    def seen(one: EvalSample) -> np.ndarray | None:
         try:
-            return probes.face_features(show(one, samples, default_store()).observation)
+            return probes.face_features(samples.input_of(one, default_store(), judge).observation)
         except EmoReasonError:
             return None
 
     return "logistic regression on blendshapes + mesh", probes.linear(0.01), seen
 
 
-def _words(sample: Sample) -> str:
+def _words(sample: EvalSample) -> str:
     record = sample.record
     return record.turns[record.target_turn].text if record.target_turn is not None else text_of(record)
 
@@ -227,13 +229,13 @@ def page(tables: list[Table], arguments: argparse.Namespace) -> str:
 def section(table: Table) -> list[str]:
     samples = table.samples
     peers = [PEERS[name] for name in PEERS if any(tool.startswith(f"{name} ") for tool in table.said)]
-    among = shared(samples.native, emotions_of(peers)) if peers else samples.native
-    narrower = set(among.labels) != set(samples.native.labels)
+    among = shared(samples.mapping, emotions_of(peers)) if peers else samples.mapping
+    narrower = set(among.labels) != set(samples.mapping.labels)
     columns = ["n", "none", "WAR", "UAR"] + (["n shared", "WAR shared", "UAR shared"] if narrower else [])
     lines = [f"## {samples.suite.title}", "", " ".join(samples.suite.protocol.split()), ""]
     lines += [f"| tool | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for tool, said in table.said.items():
-        whole = {score.metric: score for score in scores_among(samples, said, samples.native, by_group=True)}
+        whole = {score.metric: score for score in scores_among(samples, said, samples.mapping, by_group=True)}
         cells = [str(whole["war"].n), str(whole["war"].unanswered), shown(whole["war"]), shown(whole["uar"])]
         if narrower:
             part = {score.metric: score for score in scores_among(samples, said, among, by_group=True)}

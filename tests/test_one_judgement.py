@@ -17,8 +17,7 @@ from voices import speech
 
 from emoreason import EmotionReasoner
 from emoreason.evaluation.samples import Folders, load_samples
-from emoreason.evaluation.shown import show
-from emoreason.evaluation.suite import load_suite
+from emoreason.evaluation.suite_file import load_suite
 from emoreason.evaluation.verdicts import verdicts
 from emoreason.inference.judges.loading import load_model
 from emoreason.instructions.collator import Source
@@ -161,7 +160,7 @@ def by_product(talks: Talks) -> Shares:
 def by_evaluation(talks: Talks) -> Shares:
     judge, (suite, path) = load_model(talks.model), load_suite(talks.folder / "suite.yaml")
     samples = load_samples(suite, path, Folders({"talks": talks.root}))
-    shown = [show(sample, samples, talks.store, judge) for sample in samples.samples]
+    shown = [samples.input_of(sample, talks.store, judge) for sample in samples.samples]
     told = verdicts(judge, shown)
     return {one.record.id: np.array([*v.probabilities.values()]) for one, v in zip(shown, told, strict=True)}
 

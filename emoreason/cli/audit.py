@@ -17,7 +17,7 @@ def run_audits(asked: Asked, kinds: str, groups: Path | None = None) -> int:
     from emoreason.evaluation.audits import audit
 
     loaded = asked.loaded()
-    judge, folders, store = asked.predictor(), asked.folders(), asked.measurements()
+    judge, folders, store = asked.judge(), asked.folders(), asked.measurements()
     jobs = [
         (f"{suite.name}, {kind}", partial(audit, kind, suite, path, judge, folders, asked.out, store, asked.limit, groups))
         for kind in chosen

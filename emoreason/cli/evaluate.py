@@ -79,16 +79,14 @@ def evaluate(
 
 def _evaluate(asked: Asked, restart: bool, judge: str | None, judge_model: str | None) -> int:
     from emoreason.evaluation.evaluate import evaluate as run
-    from emoreason.evaluation.judge import judge_at
+    from emoreason.evaluation.grader import grader_at
 
     loaded = asked.loaded()
-    folders, store, compared = asked.folders(), asked.measurements(), judge and judge_at(judge, judge_model, asked.out / JUDGED)
-    predictor = asked.predictor()
+    folders, store, grader = asked.folders(), asked.measurements(), judge and grader_at(judge, judge_model, asked.out / JUDGED)
+    tested = asked.judge()
 
     def job(suite, path):
-        return lambda hook: run(
-            suite, path, predictor, folders, asked.out, store, asked.limit, restart, progress=hook, judge=compared
-        )
+        return lambda hook: run(suite, path, tested, folders, asked.out, store, asked.limit, restart, hook, grader)
 
     return run_each(asked, [(suite.name, job(suite, path)) for suite, path in loaded], _print)
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emoreason.evaluation import results
-from emoreason.evaluation.judge import Grader, judged_scores
+from emoreason.evaluation.grader import Grader
 from emoreason.evaluation.page import page
-from emoreason.evaluation.results import Row
+from emoreason.evaluation.results import SampleResult
 from emoreason.evaluation.run import described, run
-from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
-from emoreason.evaluation.scores import Scoring, by_fold, scoring
+from emoreason.evaluation.samples import Folders, Progress, load_samples
 from emoreason.evaluation.suite import Suite
 from emoreason.evaluation.verdicts import as_asked
 from emoreason.evaluation.worst import look, worst
@@ -19,7 +18,7 @@ from emoreason.scoring.metrics.score import Score
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluatedSuite:
     """What came out. `failed`: samples and rows of the data that could not be used; they are listed in the folder."""
 
     suite: Suite
@@ -41,36 +40,36 @@ class Evaluated:
 def evaluate(
     suite: Suite,
     path: Path,
-    predictor: Judge,
+    judge: Judge,
     folders: Folders,
     out: Path,
     store: Path,
     limit: int | None = None,
     restart: bool = False,
     progress: Progress | None = None,
-    judge: Grader | None = None,
-) -> Evaluated:
-    """Ask, score and write `out`/<suite>/: run.json, samples.jsonl, scores.json, report.html, worst/. `judge`: a language model
+    grader: Grader | None = None,
+) -> EvaluatedSuite:
+    """Ask, score and write `out`/<suite>/: run.json, samples.jsonl, scores.json, report.html, worst/. `grader`: a language model
     that compares explanations with human ones.
 
     Raises ConfigError for a suite without samples and for a folder that holds another run; see `run` for what else.
     """
-    predictor = as_asked(predictor, suite)
+    judge = as_asked(judge, suite)
     samples = load_samples(suite, path, folders, limit, progress)
-    folder = out / suite.name
-    rows = run(samples, predictor, folder, store, limit, restart, progress)
-    scored = scoring(suite, samples.native.labels, samples.wheels)
-    scores = scored.scores(rows)
-    if judge is not None and suite.kind == "reasoning":
-        scores += judged_scores(judge, rows, scored.protocol(rows))
-    folds = by_fold(scored, rows)
+    folder, task = out / suite.name, samples.task
+    rows = run(samples, judge, folder, store, limit, restart, progress)
+    scores = task.scores(rows)
+    if grader is not None:
+        scores += task.graded(rows, grader, task.protocol(rows))
+    folds = task.by_fold(rows)
     results.write_json(folder / results.SCORES, summary(suite, rows, scores, folds))
-    _write_page(samples, predictor, scored, rows, scores, folds, folder, store, limit)
+    mistakes = look(worst(task, rows), samples, judge, folder, store)
+    results.write_text(folder / results.PAGE, page(described(samples, judge, limit), task, rows, scores, folds, mistakes))
     status = dict(Counter(row.status for row in rows))
-    return Evaluated(suite, folder, tuple(scores), status, status.get("failed", 0) + len(samples.unread))
+    return EvaluatedSuite(suite, folder, tuple(scores), status, status.get("failed", 0) + len(samples.unread))
 
 
-def summary(suite: Suite, rows: list[Row], scores: list[Score], folds: dict[int, float | None]) -> dict:
+def summary(suite: Suite, rows: list[SampleResult], scores: list[Score], folds: dict[int, float | None]) -> dict:
     """scores.json."""
     return {
         "format": results.FORMAT,
@@ -81,12 +80,3 @@ def summary(suite: Suite, rows: list[Row], scores: list[Score], folds: dict[int,
         "scores": [score.to_dict() for score in scores],
         "folds": {str(fold + 1): value for fold, value in folds.items()},
     }
-
-
-def _write_page(
-    samples: Samples, predictor: Judge, scored: Scoring, rows: list[Row], scores: list[Score],
-    folds: dict[int, float | None], folder: Path, store: Path, limit: int | None,
-) -> None:  # fmt: skip
-    shown = look(worst(samples.suite, rows), samples, predictor, folder, store)
-    text = page(described(samples, predictor, limit), scored, rows, scores, folds, shown)
-    results.write_text(folder / results.PAGE, text)

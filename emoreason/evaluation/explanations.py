@@ -1,29 +1,23 @@
 """Metrics of explanations that need no judge: a text is held against the measurements, human codes, other clips, another run.
 
 Each of them alone is easy to game: a text that copies its prompt is faithful, one that lists everything covers everything, one
-that says little is never wrong. So `explanation_scores` reports all of them beside claims per text, and what is to be maximised
-is `chosen_cue_f1`, in which every further claim costs.
+that says little is never wrong. So all of them are reported beside claims per text, and what is to be maximised is
+`chosen_cue_f1`, in which every further claim costs.
 
 Every metric of one text is a pair (numerator, denominator); over many texts both are summed, so that a text with ten claims
 weighs ten times one with a single claim where claims are counted, and each text once where texts are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
-from random import Random
 
-import numpy as np
-
-from emoreason.errors import ConfigError
 from emoreason.perception.cues import cues
 from emoreason.perception.observation import Observation
 from emoreason.report.claims import check, mentions, strongest
 from emoreason.report.schema import Claim
 from emoreason.scoring.answer import Answer
 from emoreason.scoring.grammar import parse
-from emoreason.scoring.metrics.intervals import Difference, paired_difference
-from emoreason.scoring.metrics.score import Protocol, Score, measure
 from emoreason.scoring.statement import Statement
 from emoreason.scoring.tokens import tokenize
 from emoreason.scoring.vocabulary import PHRASES
@@ -60,65 +54,33 @@ REPORTED = METRICS | {f"{name}{WITHOUT_EVIDENCE}": f"without evidence lines: {ME
 
 
 @dataclass(frozen=True)
-class Told:
+class ExplainedClip:
     """One explained clip. `units`: what a human coder decided, True for present; units not coded do not appear.
 
     conclusion: the verdict that the report states. free: what the model answered when nothing was forced; None = not asked.
-    reference: a human explanation. `group` (subject, speaker) is what intervals resample.
+    reference: a human explanation.
     """
 
-    id: str
     text: str
     observation: Observation
-    group: str = ""
     conclusion: str | None = None
     free: Answer | None = None
     units: Mapping[str, bool] = field(default_factory=dict)
     reference: str | None = None
 
 
-def explanation_scores(told: Sequence[Told], protocol: Protocol | None = None, others: int = OTHERS) -> list[Score]:
-    """Every metric that is defined for these texts, with intervals by group (those of `told`, whatever `protocol` says).
-
-    Raises ConfigError when there is no text, or two have the same id.
-    """
-    told = sorted(told, key=lambda one: one.id)  # sums of floats depend on their order
-    rows = _rows(told, told, others)
-    protocol = replace(protocol or Protocol(), groups=_groups(told))
-    columns = {metric: np.array([row[metric] for row in rows], float) for metric in METRICS}  # [n, 2]
-    defined = {metric: pairs for metric, pairs in columns.items() if pairs[:, 1].any()}
-    return [measure(metric, _ratio, (pairs,), protocol, UNITS.get(metric, "ratio")) for metric, pairs in defined.items()]
-
-
-def compare(told: Sequence[Told], other: Sequence[Told], seed: int = 0) -> dict[str, Difference]:
-    """Metric -> `told` minus `other`, paired by id: the same clips told under another condition, such as a prompt without the
-    evidence lines. What a text loses then is what it had copied.
-
-    Raises ConfigError when the two do not hold the same ids.
-    """
-    again = {one.id: one for one in other}
-    if len(again) < len(other) or set(again) != {one.id for one in told}:
-        raise ConfigError(f"the two runs explain different clips ({len(told)} and {len(other)}); compare runs of one suite")
-    first, second = _rows(told, told), _rows([again[one.id] for one in told], told)
-    found = {}
-    for metric in METRICS:
-        a, b = (np.array([row[metric] for row in rows], float) for rows in (first, second))
-        if a[:, 1].any() and b[:, 1].any():
-            found[metric] = paired_difference(_ratio, (), a, b, _groups(told), seed=seed)
-    return found
-
-
-def counts(told: Told, others: Sequence[Observation] = ()) -> Counts:
-    """Numerator and denominator of every metric for one text; 0 of 0 where it says nothing."""
-    statements, claims = parse(told.text), check(told.text, told.observation)
+def counts(clip: ExplainedClip, others: Sequence[Observation] = ()) -> Counts:
+    """Numerator and denominator of every metric for one text; 0 of 0 where it says nothing. `others`: of other people's clips."""
+    statements, claims = parse(clip.text), check(clip.text, clip.observation)
+    own, foreign = fit(claims), [fit(check(clip.text, other)) for other in others]
     return {
         **_claims(claims),
-        **_chosen(claims, told.observation),
-        **_specific(told, claims, others),
-        "time_iou": _times(statements, claims, told.observation),
-        **_coded(statements, told.units),
-        **_concluded(told),
-        **_overlap(told.text, told.reference),
+        **_chosen(claims, clip.observation),
+        "specificity": (sum((own > one) + 0.5 * (own == one) for one in foreign), len(foreign)),
+        "time_iou": _times(statements, claims, clip.observation),
+        **_coded(statements, clip.units),
+        **_concluded(clip),
+        **_overlap(clip.text, clip.reference),
     }
 
 
@@ -133,20 +95,15 @@ def _claims(claims: Sequence[Claim]) -> Counts:
 def _chosen(claims: Sequence[Claim], observation: Observation) -> Counts:
     """A strong cue is mentioned once, however often it is repeated; a claim counts each time it is made."""
     strong, supported = strongest(observation, TOP), [claim for claim in claims if claim.verdict == "supported"]
-    told = sum(any(mentions(claim, cue) for claim in supported for cue in same) for same in strong)
-    covered = (told / len(strong), 1) if strong else (0, 0)
-    return {"cue_coverage": covered, "chosen_cue_f1": (2 * told, len(claims) + len(strong))}
+    mentioned = sum(any(mentions(claim, cue) for claim in supported for cue in same) for same in strong)
+    covered = (mentioned / len(strong), 1) if strong else (0, 0)
+    return {"cue_coverage": covered, "chosen_cue_f1": (2 * mentioned, len(claims) + len(strong))}
 
 
 def fit(claims: Sequence[Claim]) -> float:
     """-1..1: supported minus contradicted, over all claims; 0 without any."""
     signs = {"supported": 1, "contradicted": -1, "unverifiable": 0}
     return sum(signs[claim.verdict] for claim in claims) / len(claims) if claims else 0.0
-
-
-def _specific(told: Told, claims: Sequence[Claim], others: Sequence[Observation]) -> Counts:
-    own, foreign = fit(claims), [fit(check(told.text, other)) for other in others]
-    return {"specificity": (sum((own > one) + 0.5 * (own == one) for one in foreign), len(foreign))}
 
 
 def _times(statements: Sequence[Statement], claims: Sequence[Claim], observation: Observation) -> tuple[float, float]:
@@ -182,11 +139,11 @@ def _coded(statements: Sequence[Statement], units: Mapping[str, bool]) -> Counts
     }
 
 
-def _concluded(told: Told) -> Counts:
-    if told.free is None:
+def _concluded(clip: ExplainedClip) -> Counts:
+    if clip.free is None:
         return {"conclusion_agreement": (0, 0), "free_parsed": (0, 0)}
-    parsed = told.free.problem is None
-    agrees = parsed and told.free.emotion == told.conclusion
+    parsed = clip.free.problem is None
+    agrees = parsed and clip.free.emotion == clip.conclusion
     return {"conclusion_agreement": (agrees, 1), "free_parsed": (parsed, 1)}
 
 
@@ -215,30 +172,3 @@ def clue_cues(text: str) -> frozenset[str]:
 def _clue_vocabulary() -> frozenset[str]:
     named = (phrase for phrase, roles in PHRASES.items() if roles.keys() & {"part", "move", "cue"})
     return frozenset(word for phrase in named for word in phrase) - _STOP_WORDS
-
-
-# over many texts
-
-
-def _rows(told: Sequence[Told], clips: Sequence[Told], others: int = OTHERS) -> list[Counts]:
-    """Of each text, also against clips of other groups, drawn by its id, so that the order of the texts changes nothing."""
-    if not told:
-        raise ConfigError("there is no explanation to measure")
-    if len({one.id for one in told}) < len(told):
-        raise ConfigError("two explanations have the same id; give each clip one")
-    pool = sorted(clips, key=lambda one: one.id)
-    rows = []
-    for one in told:
-        foreign = [clip.observation for clip in pool if clip.id != one.id and (clip.group != one.group or not one.group)]
-        rows.append(counts(one, Random(one.id).sample(foreign, min(others, len(foreign)))))
-    return rows
-
-
-def _groups(told: Sequence[Told]) -> list[str]:
-    return [one.group or one.id for one in told]
-
-
-def _ratio(pairs: np.ndarray) -> float:
-    """Sum of numerators over sum of denominators of [n, 2]."""
-    numerator, denominator = pairs.sum(axis=0)
-    return float(numerator / denominator) if denominator else float("nan")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emoreason.errors import EnvironmentProblem
-from emoreason.evaluation.native import Native, most_likely
-from emoreason.evaluation.samples import Sample, Samples
+from emoreason.evaluation.label_mapping import LabelMapping, most_likely
+from emoreason.evaluation.sample import EvalSample
+from emoreason.evaluation.samples import SuiteSamples
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.scoring.metrics.classification import classification_scores
 from emoreason.scoring.metrics.score import Failures, Protocol, Score
@@ -79,7 +80,7 @@ def python_of(peer: Peer, folder: Path) -> Path:
     return python
 
 
-def ask(peer: Peer, python: Path, worker: Path, samples: Sequence[Sample], root: Path, work: Path) -> dict[str, dict | None]:
+def ask(peer: Peer, python: Path, worker: Path, samples: Sequence[EvalSample], root: Path, work: Path) -> dict[str, dict | None]:
     """id -> scores in the peer's own words, None where it found no face. What `work` holds from before is not asked again.
 
     Raises EnvironmentProblem with the tool's last words when it breaks off.
@@ -110,19 +111,21 @@ def emotions_of(peers: Sequence[Peer]) -> tuple[str, ...]:
     return tuple(emotion for emotion in EMOTIONS if all(emotion in peer.said.values() for peer in peers))
 
 
-def shared(native: Native, emotions: Sequence[str]) -> Native:
+def shared(mapping: LabelMapping, emotions: Sequence[str]) -> LabelMapping:
     """The labels of a set that stand for one of `emotions`: those that all tools of a table can answer."""
-    of = {emotion: label for emotion, label in native.of.items() if emotion in emotions}
-    return Native(tuple(label for label in native.labels if label in of.values()), native.merged, of)
+    of = {emotion: label for emotion, label in mapping.label_of.items() if emotion in emotions}
+    return LabelMapping(tuple(label for label in mapping.labels if label in of.values()), mapping.merged, of)
 
 
-def scores_among(samples: Samples, said: Mapping[str, Mapping[str, float] | None], native: Native, by_group: bool) -> list[Score]:
-    """Of samples whose truth is among `native.labels`, the best of these labels by the canonical scores of each sample.
+def scores_among(
+    samples: SuiteSamples, said: Mapping[str, Mapping[str, float] | None], mapping: LabelMapping, by_group: bool
+) -> list[Score]:
+    """Of samples whose truth is among `mapping.labels`, the best of these labels by the canonical scores of each sample.
 
     A sample without scores counts as wrong, and as one without a face. `by_group`: intervals draw whole subjects.
     """
-    counted = [one for one in samples.samples if one.truth["label"] in native.labels]
-    answers = [most_likely(native.probabilities(said[one.id])) for one in counted]
+    counted = [one for one in samples.samples if one.truth["label"] in mapping.labels]
+    answers = [most_likely(mapping.probabilities(said[one.id])) for one in counted]
     groups = [one.group for one in counted] if by_group else None
     protocol = Protocol(samples.suite.name, groups, Failures(no_face=sum(answer is None for answer in answers)))
-    return classification_scores([one.truth["label"] for one in counted], answers, native.labels, protocol)
+    return classification_scores([one.truth["label"] for one in counted], answers, mapping.labels, protocol)

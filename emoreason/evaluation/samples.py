@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emoreason.errors import ConfigError
-from emoreason.evaluation import kinds
-from emoreason.evaluation.native import Native, native
-from emoreason.evaluation.suite import Joined, Suite, load_folds
+from emoreason.evaluation.inputs import SampleInput, load_input
+from emoreason.evaluation.label_mapping import LabelMapping, label_mapping
+from emoreason.evaluation.sample import EvalSample
+from emoreason.evaluation.suite import Joined, Suite
+from emoreason.evaluation.suite_file import load_folds
+from emoreason.evaluation.tasks import EvaluationTask, LeftOut, make_task
+from emoreason.inference.judges import Judge
 from emoreason.instructions.leaks import contents, hash_media
 from emoreason.instructions.readers import Failure, read
 from emoreason.instructions.recipe import Recipe, load_recipe
@@ -31,7 +35,7 @@ class Folders:
         return data_root(recipe, dict(self.given), self.data)
 
     def named(self, folder: str) -> Path:
-        """A folder that is no data set: tables, wheels. Raises ConfigError where it is not."""
+        """A folder that is not a data set: tables, wheels. Raises ConfigError where it is not."""
         if folder not in self.given and not self.data:
             raise ConfigError(f"where is {folder}? say --root {folder}=DIR, or set EMOREASON_DATA to the folder that holds it")
         path = self.given[folder] if folder in self.given else Path(self.data) / folder
@@ -41,38 +45,32 @@ class Folders:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One thing to be answered. `id` is unique in its suite; `group` is what intervals resample; `truth` is the kind's own."""
+class SuiteSamples:
+    """What a suite comes to on the local data. `left_out`: reason -> records; `unread`: files or rows that are broken."""
 
-    id: str
-    group: str
-    fold: int | None
-    record: Record
-    truth: dict
-
-    @property
-    def media(self) -> str | None:
-        media = self.record.media
-        return media and (media.video or media.image or media.audio or (media.frames[-1] if media.frames else None))
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What a suite comes to on the data at hand. `left_out`: reason -> records; `unread`: files or rows that are broken."""
-
-    suite: Suite
+    task: EvaluationTask
     recipe: Recipe
     root: Path
-    native: Native
-    samples: tuple[Sample, ...]
+    samples: tuple[EvalSample, ...]
     left_out: Mapping[str, int]
     unread: tuple[str, ...]
-    wheels: Path | None = None
+
+    @property
+    def suite(self) -> Suite:
+        return self.task.suite
+
+    @property
+    def mapping(self) -> LabelMapping:
+        return self.task.mapping
+
+    def input_of(self, sample: EvalSample, store: Path, judge: Judge) -> SampleInput:
+        """What the judge is shown of a sample. Raises as `load_input`."""
+        return load_input(sample, self.suite, self.root, store, judge)
 
 
 def load_samples(
     suite: Suite, path: Path, folders: Folders, limit: int | None = None, progress: Progress | None = None
-) -> Samples:
+) -> SuiteSamples:
     """`path`: of the suite file; fold lists lie beside it. Raises ConfigError when nothing is left or an id occurs twice.
 
     `limit` keeps so many records, evenly spread over all of them, so that a small try is not a single class or speaker.
@@ -86,13 +84,16 @@ def load_samples(
         chosen = _joined(chosen, suite.join, folders.named(suite.join.folder), left_out)
     if suite.subset.duplicates == "drop":
         chosen = _without_duplicates(chosen, records, root, left_out, progress)
-    labels = native(recipe, suite.merge, suite.subset.labels)
+    task = make_task(suite, label_mapping(recipe, suite.merge, suite.subset.labels), wheels)
     samples = []
     for record in chosen:
-        reason, truths = kinds.truths(suite, record, labels)
-        if reason is not None:
-            left_out[reason] += 1
-        samples += [Sample(record.id + tail, record.group, fold_of.get(record.id), record, truth) for tail, truth in truths]
+        try:
+            truths = task.truths(record)
+        except LeftOut as reason:
+            left_out[str(reason)] += 1
+            continue
+        fold = fold_of.get(record.id)
+        samples += [EvalSample(record.id + ending, record.group, fold, record, truth) for ending, truth in truths.items()]
     whole, samples = len(samples), _spread(samples, suite.subset.most)
     left_out["beyond the samples that the suite takes"] = whole - len(samples)
     if not samples:
@@ -102,7 +103,7 @@ def load_samples(
     if doubled:
         raise ConfigError(f"suite '{suite.name}': id '{doubled[0]}' occurs twice; ids must tell samples apart")
     reasons = {reason: count for reason, count in left_out.items() if count}
-    return Samples(suite, recipe, root, labels, _spread(samples, limit), reasons, unread, wheels)
+    return SuiteSamples(task, recipe, root, _spread(samples, limit), reasons, unread)
 
 
 def _read(recipe: Recipe, root: Path, progress: Progress | None) -> tuple[list[Record], tuple[str, ...]]:
@@ -155,7 +156,7 @@ def _without_duplicates(
     return kept
 
 
-def _spread(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:
+def _spread(samples: Sequence[EvalSample], limit: int | None) -> tuple[EvalSample, ...]:
     """Samples of `limit` records; those of one record stay together."""
     records = list(dict.fromkeys(sample.record.id for sample in samples))
     if limit is None or limit >= len(records):

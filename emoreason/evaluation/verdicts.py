@@ -1,63 +1,66 @@
 """What a judge says about samples: verdicts of the seconds that they are about, whole reports, and what it is asked in writing.
 
-The judge under test is never given a truth. It judges what was measured on the product's own road: judge, then `assemble`.
+The judge under test is never given a truth. It judges what was measured in the way the product does: judge, then `assemble`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.suite import Suite
 from emoreason.inference.judges import Judge
-from emoreason.instructions.conversation import said_in, segment_of
+from emoreason.instructions.conversation import said_in
 from emoreason.report.assemble import assemble
 from emoreason.report.emotion_report import EmotionReport
+from emoreason.report.judgement import Judged
 from emoreason.report.schema import Verdict
 
 if TYPE_CHECKING:
-    from emoreason.model.segment_input import SegmentInput  # whose libraries a judge without weights does without
+    from emoreason.model.segment_input import SegmentInput  # a judge without weights does not need its libraries
 
 
 @dataclass(frozen=True)
 class Question:
-    """Asked about `shown`; `labels` are the candidates of a closed question, empty for an open one."""
+    """Asked about `input`; `labels` are the candidates of a closed question, empty for an open one."""
 
-    shown: Shown
+    input: SampleInput
     text: str
     labels: tuple[str, ...] = ()
 
 
-def inputs(judge: Judge, questions: Sequence[Question]) -> list["SegmentInput"]:
+def segment_inputs(judge: Judge, questions: Sequence[Question]) -> list["SegmentInput"]:
     """What a judge that writes is shown of each question: the seconds that the record is about, or its words alone."""
-    return [_input(judge, question) for question in questions]
-
-
-def _input(judge: Judge, question: Question) -> "SegmentInput":
     from emoreason.model.segment_input import SegmentInput
 
-    shown = question.shown
-    if shown.observation is None:
-        return SegmentInput.of_words(question.text, said_in(shown.record, judge.languages))
-    return judge.prepare(shown.observation, segment_of(shown.record, shown.observation), shown.clip, question.text)
+    return [
+        SegmentInput.of_words(question.text, said_in(one.record, judge.languages))
+        if (one := question.input).observation is None
+        else judge.prepare(one.observation, one.segment, one.clip, question.text)
+        for question in questions
+    ]
 
 
-def verdicts(judge: Judge, shown: Sequence[Shown]) -> list[Verdict]:
+def judged(judge: Judge, inputs: Sequence[SampleInput], explain: bool = False) -> list[Judged]:
+    """Of the whole file of each sample."""
+    return judge.judge([(one.observation, one.clip) for one in inputs], explain=explain)
+
+
+def verdicts(judge: Judge, inputs: Sequence[SampleInput]) -> list[Verdict]:
     """Of the seconds that each record is about, or of its words where there is nothing else."""
-    measured = [one for one in shown if one.observation is not None]
-    judged = iter(judge.judge([(one.observation, one.clip) for one in measured], explain=False))
-    return [judge.read(one.text) if one.observation is None else _verdict(next(judged), one) for one in shown]
+    measured = iter(judged(judge, [one for one in inputs if one.observation is not None]))
+    return [judge.read(one.text) if one.observation is None else _verdict(next(measured), one) for one in inputs]
 
 
-def _verdict(judged, shown: Shown) -> Verdict:
-    span = shown.record.span
-    return (judged.clip if span is None else judged.within(span.start_s, span.end_s, shown.observation)).verdict()
+def _verdict(whole: Judged, one: SampleInput) -> Verdict:
+    span = one.record.span
+    return (whole.clip if span is None else whole.within(span.start_s, span.end_s, one.observation)).verdict()
 
 
-def reports(judge: Judge, shown: Sequence[Shown]) -> list[EmotionReport]:
+def reports(judge: Judge, inputs: Sequence[SampleInput]) -> list[EmotionReport]:
     """The whole report of each sample, claims checked, as `EmotionReasoner` makes it."""
-    judged = judge.judge([(one.observation, one.clip) for one in shown])
-    return [assemble(one.observation, told, judge.info(), {}) for one, told in zip(shown, judged, strict=True)]
+    pairs = zip(inputs, judged(judge, inputs, explain=True), strict=True)
+    return [assemble(one.observation, whole, judge.info(), {}) for one, whole in pairs]
 
 
 def as_asked(judge: Judge, suite: Suite) -> Judge:

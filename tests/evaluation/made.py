@@ -1,14 +1,20 @@
-"""A tiny labelled set of sentences, with its recipe and suite, and samples of media made of numbers."""
+"""A tiny labelled set of sentences, with its recipe and suite, samples of media made of numbers, and rows of results."""
 
 from pathlib import Path
 
 import yaml
 from observations import make_observation
 
-from emoreason.evaluation.native import native
-from emoreason.evaluation.samples import Folders, Sample, load_samples
-from emoreason.evaluation.shown import Shown
-from emoreason.evaluation.suite import Suite, load_suite
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.label_mapping import LabelMapping, label_mapping
+from emoreason.evaluation.results import SampleResult
+from emoreason.evaluation.sample import EvalSample
+from emoreason.evaluation.samples import Folders, load_samples
+from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.suite_file import load_suite
+from emoreason.evaluation.tasks import EvalContext, EvaluationTask, make_task
+from emoreason.inference.judges.composer import ComposerJudge
+from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.recipe import Recipe
 from emoreason.instructions.record import AuLabel, ClosedLabel, Record
 
@@ -47,6 +53,10 @@ SUITE = {
     "protocol": "Made sentences.",
 }
 
+LABELS = ("joy", "anger", "fear")
+SMILE = ({"au": {"AU12": [(1.0, 3.0, 9.0, 0.9, "both")], "AU06": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
+FROWN = ({"au": {"AU04": [(1.0, 3.0, 9.0, 0.9, "both")], "AU07": [(1.0, 3.0, 9.0, 0.8, "both")]}},)
+
 
 def write_suite(folder: Path, rows=SENTENCES, recipe=None, **changes) -> Path:
     """The set below `folder`/talk, recipe.yaml and suite.yaml beside it; returns the suite's path."""
@@ -71,7 +81,7 @@ def face_suite(kind: str = "emotion", **changes) -> tuple[Suite, Recipe]:
     return Suite.model_validate(content), Recipe.model_validate(RECIPE)
 
 
-def shown(identity: str, truth: dict, label: str = "joy", units=(), people=({},), **observation) -> Shown:
+def sample_input(identity: str, truth: dict, label: str = "joy", units=(), people=({},), **observation) -> SampleInput:
     """A clip of ten seconds that was measured as `observations.make_observation` is told."""
     record = Record(
         id=identity,
@@ -83,9 +93,48 @@ def shown(identity: str, truth: dict, label: str = "joy", units=(), people=({},)
         labels=[ClosedLabel(scheme="talk", value=label)],
         action_units=[AuLabel(au=au) for au in units],
     )
-    sample = Sample(identity, identity[0], None, record, truth)
-    return Shown(sample, record, make_observation(people=people, **observation), None)
+    sample = EvalSample(identity, identity[0], None, record, truth)
+    return SampleInput(sample, record, make_observation(people=people, **observation), None)
 
 
-def labels_of(suite: Suite, recipe: Recipe):
-    return native(recipe, suite.merge, suite.subset.labels)
+def task_of(kind: str = "emotion", labels=None, **changes) -> EvaluationTask:
+    """Of the labels of the set, with calm as neutral, or of `labels` alone."""
+    suite, recipe = face_suite(kind, **({"merge": {"calm": "neutral"}} | changes))
+    return make_task(suite, label_mapping(recipe, suite.merge) if labels is None else LabelMapping(tuple(labels), {}, {}))
+
+
+def context_of(kind: str = "emotion", judge=None, others=(), **changes) -> EvalContext:
+    task, (_, recipe) = task_of(kind, **changes), face_suite()
+    scheme = Scheme("talk", tuple(recipe.scheme.labels), tuple(recipe.scheme.crosswalk.items()))
+    return EvalContext(task, scheme, judge or ComposerJudge(), lambda _: [one.observation for one in others])
+
+
+def row(identity: str, truth: dict, prediction: dict | None = None, status: str | None = None, **more) -> SampleResult:
+    status = status or ("answered" if prediction else "silent")
+    return SampleResult(id=identity, group=more.pop("group", identity), truth=truth, prediction=prediction, status=status, **more)
+
+
+def named(label: str, confidence: float = 1.0, abstained: bool = False) -> dict:
+    """A prediction of kind emotion over three labels."""
+    shares = {word: confidence if word == label else (1 - confidence) / 2 for word in LABELS}
+    return {"label": label, "confidence": confidence, "abstained": abstained, "probabilities": shares}
+
+
+def values(kind: str, rows, labels=None, **changes):
+    """metric -> score."""
+    return {score.metric: score for score in task_of(kind, labels or LABELS, **changes).scores(rows)}
+
+
+class Writing(ComposerJudge):
+    """Writes what it is told to."""
+
+    name, writes = "writing", True
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def prepare(self, observation, segment, clip, question):
+        return question
+
+    def reply(self, inputs, most_tokens):
+        return list(self.texts)

@@ -17,13 +17,15 @@ from observations import make_observation
 from emoreason.cli import audit as cli
 from emoreason.cli.suites import Asked
 from emoreason.errors import ConfigError, EmoReasonError
-from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits import KINDS, audit, degradation, injection, modality
 from emoreason.evaluation.audits.trials import Condition, outcomes, trials
-from emoreason.evaluation.native import Native
-from emoreason.evaluation.samples import Folders, Sample
-from emoreason.evaluation.shown import Shown
-from emoreason.evaluation.suite import Suite, load_suite
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.label_mapping import LabelMapping
+from emoreason.evaluation.sample import EvalSample
+from emoreason.evaluation.samples import Folders
+from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.suite_file import load_suite
+from emoreason.evaluation.tasks import EvalContext, make_task
 from emoreason.inference.judges.composer import ComposerJudge
 from emoreason.instructions.label_tasks import Scheme
 from emoreason.instructions.record import Media, Record
@@ -32,7 +34,7 @@ from emoreason.media import Clip
 from emoreason.report.judgement import Judged, Judgement
 
 LABELS = ("anger", "happiness")
-NATIVE = Native(LABELS, {}, {label: label for label in LABELS})
+MAPPING = LabelMapping(LABELS, {}, {label: label for label in LABELS})
 SUITE = Suite(name="toy", title="Toy", kind="emotion", recipe="toy", split="test", primary="war", protocol="toy")
 
 
@@ -74,17 +76,17 @@ def shown(name, label, group="", still=False):
     voice = None if still else {"pitch": (250.0 if angry else 150.0, "high")}
     words = None if still else [(1.0, 2.0, f"such {label}")]
     record = Record(id=name, dataset="d", split="test", group=group or name, licence="x", media=Media(video="v.mp4"))
-    sample = Sample(name, group or name, None, record, {"label": label})
-    return Shown(sample, record, make_observation(people=people, voice=voice, words=words), None)
+    sample = EvalSample(name, group or name, None, record, {"label": label})
+    return SampleInput(sample, record, make_observation(people=people, voice=voice, words=words), None)
 
 
-def exam(predictor, native=NATIVE):
-    return Exam(SUITE, native, Scheme("toy", LABELS), predictor, lambda _: [])
+def context(judge):
+    return EvalContext(make_task(SUITE, MAPPING), Scheme("toy", LABELS), judge)
 
 
-def audited(kind, predictor, clips):
-    plan = kind.plan(exam(predictor), clips)
-    rows = [row for one in clips for row in trials(exam(predictor), plan, one, [])]
+def audited(kind, judge, clips):
+    plan = kind.plan(context(judge), clips)
+    rows = [row for one in clips for row in trials(context(judge), plan, one, [])]
     return {one.condition.name: one for one in outcomes(plan.conditions, rows, LABELS)}
 
 
@@ -103,8 +105,8 @@ def test_the_modality_that_a_judge_looks_at_is_found(what, look):
 
 
 def test_without_what_it_looks_at_a_judge_has_no_answer():
-    plan = modality.drops(exam(Looker(by_face)), CLIPS)
-    rows = [row for one in CLIPS for row in trials(exam(Looker(by_face)), plan, one, [])]
+    plan = modality.drops(context(Looker(by_face)), CLIPS)
+    rows = [row for one in CLIPS for row in trials(context(Looker(by_face)), plan, one, [])]
     found = {one.condition.name: one.worse for one in outcomes(plan.conditions, rows, LABELS)}
     assert found.keys() == {"face_drop", "voice_drop", "words_drop"}
     assert found["face_drop"].interval == (-1.0, -1.0) and found["voice_drop"].value == found["words_drop"].value == 0.0
@@ -128,8 +130,8 @@ def test_a_trial_that_fails_is_listed_and_costs_nothing_else():
         return by_voice(observation)
 
     failures, judge = [], Looker(broken)
-    plan = modality.plan(exam(judge), CLIPS)
-    rows = list(trials(exam(judge), plan, CLIPS[0], failures))
+    plan = modality.plan(context(judge), CLIPS)
+    rows = list(trials(context(judge), plan, CLIPS[0], failures))
     assert failures == ["a, voice_drop: no voice, no answer"] and len(rows) == len(plan.conditions) - 1
 
 
@@ -185,30 +187,30 @@ def model(tmp_path_factory):
 
 
 def test_a_model_is_changed_at_its_input(model):
-    predictor, pair = model
-    plan = modality.plan(exam(predictor), pair)
-    rows = list(trials(exam(predictor), plan, pair[0], []))
+    judge, pair = model
+    plan = modality.plan(context(judge), pair)
+    rows = list(trials(context(judge), plan, pair[0], []))
     found = {one.condition.name: one for one in outcomes(plan.conditions, rows, LABELS)}
     assert found.keys() == {condition.name for condition in modality.INPUTS} | {"soft_drop"}
     assert found["soft_drop"].moved > 0 and found["face_drop"].moved > 0 and found["evidence_drop"].moved > 0
-    assert predictor.path == "soft"  # the judge itself stays as it was
+    assert judge.path == "soft"  # the judge itself stays as it was
 
 
 def test_a_model_that_is_never_shown_its_evidence(model):
-    predictor, (one, _) = model
-    blind = predictor.without("evidence")
-    before, now = (judged(judge, one.observation, one.clip).clip.probabilities for judge in (predictor, blind))
+    judge, (one, _) = model
+    blind = judge.without("evidence")
+    before, now = (judged(judge, one.observation, one.clip).clip.probabilities for judge in (judge, blind))
     assert not np.allclose(before, now)
-    assert blind.info() != predictor.info() and blind.name == "toy without evidence" and blind.left_out == ("evidence",)
+    assert blind.info() != judge.info() and blind.name == "toy without evidence" and blind.left_out == ("evidence",)
     with pytest.raises(ConfigError, match="no part 'hands'"):
-        predictor.without("hands")
+        judge.without("hands")
     with pytest.raises(ConfigError, match="reads no prompt"):
         ComposerJudge().without("evidence")
 
 
 def test_ablations_are_the_changes_that_take_something_away(model):
-    predictor, pair = model
-    plan = modality.drops(exam(predictor), pair)
+    judge, pair = model
+    plan = modality.drops(context(judge), pair)
     names = [condition.name for condition in plan.conditions]
     assert {"face_drop", "geometry_drop", "voice_drop", "evidence_drop", "soft_drop"} <= set(names)
     assert all(name.endswith("_drop") for name in names) and len(names) < len(modality.INPUTS)
@@ -216,17 +218,17 @@ def test_ablations_are_the_changes_that_take_something_away(model):
 
 
 def test_words_cannot_write_control_tokens_into_a_prompt(model):
-    predictor, pair = model
-    plan = injection.plan(exam(predictor), pair)
-    rows = list(trials(exam(predictor), plan, pair[0], []))
+    judge, pair = model
+    plan = injection.plan(context(judge), pair)
+    rows = list(trials(context(judge), plan, pair[0], []))
     assert len(rows) == len(injection.PROBES) and all(row.facts["structure"] for row in rows)
 
 
 def test_an_unsafe_prompt_is_found_out(model, monkeypatch):
-    predictor, (one, _) = model
+    judge, (one, _) = model
     monkeypatch.setattr("emoreason.model.prompt.sanitize", lambda text: text)
     found = {
-        condition.name: injection.structure(predictor, replace(one, observation=injection.saying(one.observation, text)))
+        condition.name: injection.structure(judge, replace(one, observation=injection.saying(one.observation, text)))
         for condition, text in injection.PROBES.items()
     }
     assert found["soft"] != found["plain"] == found["order"]
@@ -244,7 +246,7 @@ def test_a_judge_that_obeys_is_found_out_and_a_deaf_one_is_not():
 
 def test_nobody_speaks_in_a_still_picture():
     one = shown("a", "anger", still=True)
-    assert list(trials(exam(Looker(by_face)), injection.plan(exam(Looker(by_face)), [one]), one, [])) == []
+    assert list(trials(context(Looker(by_face)), injection.plan(context(Looker(by_face)), [one]), one, [])) == []
 
 
 def test_words_are_said_while_somebody_speaks():

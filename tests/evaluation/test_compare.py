@@ -7,7 +7,7 @@ from evaluation.made import samples_of, write_suite
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.compare import compare
-from emoreason.evaluation.results import FORMAT, Row, read_rows, write_rows
+from emoreason.evaluation.results import FORMAT, SampleResult, read_rows, write_rows
 from emoreason.evaluation.run import run
 from emoreason.inference.judges.composer import ComposerJudge
 
@@ -102,7 +102,7 @@ def write_result(folder, kind, rows, **changes):
     folder.mkdir()
     run_file = {"format": FORMAT, "suite": suite, "judge": {"name": folder.name}, "labels": ["joy"]}
     (folder / "run.json").write_text(json.dumps(run_file))
-    made = [Row(id=f"{k}", group=f"{k}", status="answered", truth=t, prediction=p) for k, (t, p) in enumerate(rows)]
+    made = [SampleResult(id=f"{k}", group=f"{k}", status="answered", truth=t, prediction=p) for k, (t, p) in enumerate(rows)]
     write_rows(folder / "samples.jsonl", made)
     return folder
 

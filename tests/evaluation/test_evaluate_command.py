@@ -6,6 +6,7 @@ import pytest
 from evaluation.made import SENTENCES, write_suite
 
 from emoreason import cli
+from emoreason.cli.suites import progress_lines
 from emoreason.errors import EmoReasonError
 from emoreason.inference.judges.composer import ComposerJudge
 
@@ -129,3 +130,12 @@ def test_who_reads_no_prompt_has_nothing_to_leave_out(run, tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["ckplus_au", "--root", "ckplus48"], ["ckplus_au", "--limit", "0"]])
 def test_usage(run, arguments):
     assert run(*arguments)[0] == 1
+
+
+def test_a_log_is_told_what_is_left(monkeypatch, capsys):
+    seconds = iter([0.0, 1.0, 20.0, 41.0, 50.0])
+    monkeypatch.setattr("emoreason.cli.suites.time.monotonic", lambda: next(seconds))
+    hook = progress_lines(30.0)
+    for done in (100, 110, 120, 130):  # 100 were done before; the last line would come too soon after the one before
+        hook("talk_test", done, 200)
+    assert capsys.readouterr().err == "talk_test: 120 of 200, 2.7 min left\n"

@@ -8,13 +8,16 @@ import wave
 
 import pytest
 import yaml
-from evaluation.made import face_suite, labels_of, samples_of, write_suite
+from evaluation.made import face_suite, samples_of, write_suite
 from PIL import Image
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.export_tasks import export, row
-from emoreason.evaluation.lmms_task import METRICS, UNREADABLE, doc_to_target, doc_to_text, doc_to_visual
-from emoreason.evaluation.samples import Sample, Samples
+from emoreason.evaluation.label_mapping import label_mapping
+from emoreason.evaluation.lmms_task import UNREADABLE, doc_to_target, doc_to_text, doc_to_visual
+from emoreason.evaluation.sample import EvalSample
+from emoreason.evaluation.samples import SuiteSamples
+from emoreason.evaluation.tasks import make_task, task_class
 from emoreason.instructions.record import Media, Record, Span, Turn
 
 TALK = ["Hello.", "You won!", "Oh no."]
@@ -41,15 +44,16 @@ EXAMS = {  # kind: (truths, right answers, changes of the suite)
 }
 
 
-def made(kind: str, root, media: Media | None = None, span: Span | None = None, **changes) -> Samples:
+def made(kind: str, root, media: Media | None = None, span: Span | None = None, **changes) -> SuiteSamples:
     truths, _, needed = EXAMS[kind]
-    suite, recipe = face_suite(kind, **({"primary": METRICS[kind][0], "input": "words"} | needed | changes))
+    suite, recipe = face_suite(kind, **({"primary": task_class(kind).export_metrics[0], "input": "words"} | needed | changes))
     media = media or (Media(image="a.png") if kind == "action_units" else None)
     common = {"dataset": "talk", "split": "test", "group": "g", "licence": "none", "media": media, "span": span}
     said = {"transcript": "some words", "turns": [Turn(text=text) for text in TALK]}
     records = [Record(id=f"s{k}", **common, **said) for k in range(len(truths))]
-    samples = tuple(Sample(record.id, "g", None, record, truth) for record, truth in zip(records, truths, strict=True))
-    return Samples(suite, recipe, root, labels_of(suite, recipe), samples, {}, ())
+    samples = tuple(EvalSample(record.id, "g", None, record, truth) for record, truth in zip(records, truths, strict=True))
+    task = make_task(suite, label_mapping(recipe, suite.merge))
+    return SuiteSamples(task, recipe, root, samples, {}, ())
 
 
 def task_of(folder):
@@ -76,15 +80,17 @@ def scored(folder, answers):
 @pytest.mark.parametrize("kind", EXAMS)
 def test_right_answers_in_plain_words_are_right(kind, tmp_path):
     found = scored(export(made(kind, tmp_path), "lmms-eval", tmp_path), EXAMS[kind][1])
-    assert found[METRICS[kind][0]] == pytest.approx(1) and found[UNREADABLE] == 0
-    assert list(found) == [*METRICS[kind], UNREADABLE]
+    assert found[task_class(kind).export_metrics[0]] == pytest.approx(1) and found[UNREADABLE] == 0
+    assert list(found) == [*task_class(kind).export_metrics, UNREADABLE]
 
 
 @pytest.mark.parametrize("kind", EXAMS)
 def test_what_cannot_be_read_is_wrong_and_counted(kind, tmp_path):
     silent = "" if kind == "open_vocabulary" else "I am not able to tell."
     found = scored(export(made(kind, tmp_path), "lmms-eval", tmp_path), [silent] * 2)
-    assert found[UNREADABLE] == 1 and (found[METRICS[kind][0]] <= 0 or math.isnan(found[METRICS[kind][0]]))
+    assert found[UNREADABLE] == 1 and (
+        found[task_class(kind).export_metrics[0]] <= 0 or math.isnan(found[task_class(kind).export_metrics[0]])
+    )
 
 
 def test_a_task_of_a_shipped_kind_of_suite(tmp_path):
@@ -155,4 +161,4 @@ def test_what_a_tool_cannot_ask_is_an_error(tmp_path):
         export(made("causes", tmp_path), "vlmevalkit", tmp_path)
     suite, recipe = face_suite("reasoning")
     with pytest.raises(ConfigError, match="needs measurements"):
-        export(Samples(suite, recipe, tmp_path, labels_of(suite, recipe), (), {}, ()), "lmms-eval", tmp_path)
+        export(SuiteSamples(make_task(suite, label_mapping(recipe, {})), recipe, tmp_path, (), {}, ()), "lmms-eval", tmp_path)

@@ -3,15 +3,13 @@
 import re
 
 import pytest
-from evaluation.made import face_suite
-from evaluation.test_scores import LABELS, named, row
+from evaluation.made import LABELS, named, row, task_of
 
 from emoreason.evaluation.page import page
 from emoreason.evaluation.page.charts import reliability_svg, risk_coverage_svg
-from emoreason.evaluation.page.described import described
-from emoreason.evaluation.page.document import matrix, phrase
-from emoreason.evaluation.scores import by_fold, scoring, sureness
-from emoreason.evaluation.worst import Worst, worst
+from emoreason.evaluation.page.document import matrix
+from emoreason.evaluation.tasks.emotion import sureness
+from emoreason.evaluation.worst import WorstSample, worst
 from emoreason.scoring.metrics.calibration import reliability, risk_coverage
 
 RUN = {
@@ -35,10 +33,9 @@ ROWS = [
 
 
 def made(kind="emotion", rows=ROWS, labels=LABELS, looked=None, **changes):
-    suite, _ = face_suite(kind, **changes)
-    scored = scoring(suite, labels)
-    looked = [Worst(one, "said <u>this</u>") for one in worst(suite, rows)] if looked is None else looked
-    return page(RUN, scored, rows, scored.scores(rows), by_fold(scored, rows), looked)
+    task = task_of(kind, labels, **changes)
+    looked = [WorstSample(one, "said <u>this</u>") for one in worst(task, rows)] if looked is None else looked
+    return page(RUN, task, rows, task.scores(rows), task.by_fold(rows), looked)
 
 
 def test_everything_from_outside_is_escaped():
@@ -102,14 +99,13 @@ def test_what_it_shows():
 def test_every_kind_has_a_page(kind, rows, changes):
     text = made(kind, rows, **changes)
     assert "<h2>Scores</h2>" in text and ("Action units" in text) == (kind == "action_units")
-    suite, _ = face_suite(kind, **changes)
-    assert all(described(score.metric) for score in scoring(suite, LABELS).scores(rows))
+    task = task_of(kind, LABELS, **changes)
+    assert all(task.describe(score.metric) for score in task.scores(rows))
 
 
 def test_worst_are_the_surest_mistakes():
     rows = [row(f"{k}", {"label": "joy"}, named("anger" if k else "joy", 0.4 + k / 10)) for k in range(5)]
-    suite, _ = face_suite()
-    assert [one.id for one in worst(suite, rows, most=3)] == ["4", "3", "2"]
+    assert [one.id for one in worst(task_of(), rows, most=3)] == ["4", "3", "2"]
 
 
 def test_the_matrix_counts_rows_and_what_has_no_answer():
@@ -130,7 +126,9 @@ def test_charts_stay_inside_their_axes():
 
 
 def test_phrases():
-    assert phrase({"units": {"AU04": True, "AU12": False}}) == "AU04"
-    assert phrase({"units": {"AU04": 0.1, "AU12": 0.5, "AU01": None}}) == "AU12 0.50"
-    assert phrase(None) == "no answer" and phrase({"label": "joy"}) == "joy"
-    assert phrase({"pairs": [[2, 1, None]]}) == "2 because of 1"
+    units = task_of("action_units", units=["AU04"])
+    assert units.phrase({"units": {"AU04": True, "AU12": False}}) == "AU04"
+    assert units.phrase({"units": {"AU04": 0.1, "AU12": 0.5, "AU01": None}}) == "AU12 0.50"
+    assert task_of().phrase({"label": "joy"}) == "joy" and task_of("causes").phrase({"pairs": [[2, 1, None]]}) == "2 because of 1"
+    asked = {"answer": "yes", "asked": "joy", "pair": "a"}
+    assert [task_of("hallucination").phrase(one) for one in (asked, {"answer": "no"})] == ["yes to “joy”", "no"]

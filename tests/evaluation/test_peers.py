@@ -9,13 +9,13 @@ import pytest
 from script_files import script_file
 
 from emoreason.errors import EnvironmentProblem
-from emoreason.evaluation.native import Native
+from emoreason.evaluation.label_mapping import LabelMapping
 from emoreason.evaluation.peers import PEERS, ask, canonical, emotions_of, python_of, scores_among, shared
-from emoreason.evaluation.samples import Sample
+from emoreason.evaluation.sample import EvalSample
 from emoreason.instructions.record import Media, Record
 from emoreason.labels.emotions import EMOTIONS
 
-NATIVE = Native(("joy", "fury", "scorn"), {}, {"happiness": "joy", "anger": "fury", "contempt": "scorn"})
+MAPPING = LabelMapping(("joy", "fury", "scorn"), {}, {"happiness": "joy", "anger": "fury", "contempt": "scorn"})
 WORKER = """
 import json, sys
 name, listed, out = sys.argv[1:]
@@ -29,11 +29,11 @@ with open(out, "w") as results:
 def sample(name, label, group="s"):
     media = Media(image=f"{name}.png")
     record = Record(id=name, dataset="d", split="test", group=group, licence="x", media=media, cropped_face=True)
-    return Sample(name, group, None, record, {"label": label})
+    return EvalSample(name, group, None, record, {"label": label})
 
 
 def samples(*rows):
-    return SimpleNamespace(suite=SimpleNamespace(name="toy"), native=NATIVE, samples=rows)
+    return SimpleNamespace(suite=SimpleNamespace(name="toy"), mapping=MAPPING, samples=rows)
 
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=lambda peer: peer.name)
@@ -45,16 +45,16 @@ def test_every_label_of_a_peer_is_an_emotion_of_its_own(peer):
 
 
 def test_shared_labels_are_those_that_everybody_can_say():
-    common = shared(NATIVE, emotions_of(list(PEERS.values())))
+    common = shared(MAPPING, emotions_of(list(PEERS.values())))
     assert "contempt" not in emotions_of(list(PEERS.values())) and common.labels == ("joy", "fury")
 
 
 def test_no_answer_is_wrong_and_labels_that_are_not_offered_do_not_count():
     rows = samples(sample("a", "joy"), sample("b", "joy"), sample("c", "fury"), sample("d", "scorn"))
     said = {"a": {"happiness": 0.4, "neutral": 0.6}, "b": None, "c": {"anger": 0.1}, "d": {"anger": 1.0, "contempt": 0.0}}
-    whole = {score.metric: score for score in scores_among(rows, said, NATIVE, by_group=False)}
+    whole = {score.metric: score for score in scores_among(rows, said, MAPPING, by_group=False)}
     assert whole["war"].value == 0.5 and whole["war"].unanswered == 1 and whole["war"].failures.no_face == 1
-    part = {score.metric: score for score in scores_among(rows, said, shared(NATIVE, ("happiness", "anger")), by_group=False)}
+    part = {score.metric: score for score in scores_among(rows, said, shared(MAPPING, ("happiness", "anger")), by_group=False)}
     assert part["war"].n == 3 and part["war"].value == pytest.approx(2 / 3) and part["uar"].value == 0.75
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emoreason.evaluation.samples import Folders, load_samples
-from emoreason.evaluation.suite import load_suite
+from emoreason.evaluation.suite_file import load_suite
 
 DATA = Path(os.environ.get("EMOREASON_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -28,7 +28,7 @@ def loaded(name):
     if not folder.is_dir():
         pytest.skip(f"{folder.name} is not at hand")
     found = load_samples(suite, path, Folders({}, str(DATA)))
-    assert not found.unread and (not found.native.unreachable or suite.kind == "causes")
+    assert not found.unread and (not found.mapping.unreachable or suite.kind == "causes")
     return found
 
 

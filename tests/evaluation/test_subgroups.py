@@ -4,7 +4,7 @@ import pytest
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.audits import subgroups
-from emoreason.evaluation.results import Row
+from emoreason.evaluation.results import SampleResult
 
 LABELS = ("anger", "happiness")
 
@@ -12,7 +12,7 @@ LABELS = ("anger", "happiness")
 def row(name, group, right):
     label = "anger" if right else "happiness"
     prediction = {"label": label, "confidence": 1.0, "probabilities": {}, "abstained": False}
-    return Row(id=name, group=group, status="answered", truth={"label": "anger"}, prediction=prediction)
+    return SampleResult(id=name, group=group, status="answered", truth={"label": "anger"}, prediction=prediction)
 
 
 def test_gaps_between_given_groups():

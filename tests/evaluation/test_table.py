@@ -7,11 +7,15 @@ from evaluation.made import samples_of, write_suite
 
 from emoreason.errors import ConfigError
 from emoreason.evaluation.evaluate import summary
-from emoreason.evaluation.results import FORMAT, Row, write_json, write_rows
+from emoreason.evaluation.label_mapping import LabelMapping
+from emoreason.evaluation.results import FORMAT, SampleResult, write_json, write_rows
 from emoreason.evaluation.run import run
-from emoreason.evaluation.scores import scoring
-from emoreason.evaluation.table import POOLED, lines, markdown, results_below
+from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.table import lines, markdown, results_below
+from emoreason.evaluation.tasks import make_task, task_class
 from emoreason.inference.judges.composer import ComposerJudge
+
+POOLED = task_class("reasoning").pooled
 
 
 def told(folder, name, counts, judge="toy", limit=None):
@@ -19,7 +23,7 @@ def told(folder, name, counts, judge="toy", limit=None):
     suite = {"name": name, "title": name, "kind": "reasoning", "recipe": name, "split": "test", "primary": "supported_rate",
              "protocol": "x"}  # fmt: skip
     rows = [
-        Row(id=f"{k}", group=f"g{k}", status="answered", truth={"label": None, "units": {}, "reference": None},
+        SampleResult(id=f"{k}", group=f"g{k}", status="answered", truth={"label": None, "units": {}, "reference": None},
             prediction={"label": None, "counts": {"claims_per_text": [claims, 1], "supported_rate": [good, claims]}})
         for k, (claims, good) in enumerate(counts)
     ]  # fmt: skip
@@ -27,10 +31,8 @@ def told(folder, name, counts, judge="toy", limit=None):
     write_rows(folder / name / "samples.jsonl", rows)
     run_file = {"format": FORMAT, "suite": suite, "judge": {"name": judge}, "labels": [], "limit": limit}
     write_json(folder / name / "run.json", run_file)
-    from emoreason.evaluation.suite import Suite
-
     known = Suite.model_validate(suite)
-    write_json(folder / name / "scores.json", summary(known, rows, scoring(known, ()).scores(rows), {}))
+    write_json(folder / name / "scores.json", summary(known, rows, make_task(known, LabelMapping((), {}, {})).scores(rows), {}))
     return folder / name
 
 

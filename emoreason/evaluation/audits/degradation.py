@@ -12,9 +12,9 @@ from zlib import crc32
 import cv2
 import numpy as np
 
-from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.tasks import EvalContext
 from emoreason.inference.judges import Judge
 from emoreason.inference.reasoner import EmotionReasoner
 from emoreason.instructions.observe_all import settings_of
@@ -41,7 +41,7 @@ class Face:
 Spoil = Callable[[np.ndarray, Face, Any], np.ndarray]  # uint8 [H, W, 3], its face, level
 
 
-def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
+def plan(context: EvalContext, inputs: Sequence[SampleInput]) -> Plan:
     """Every kind of damage at every level, the same for all samples."""
     known = list(_levels())
     return Plan([condition for condition, _ in known], lambda one: known)
@@ -57,11 +57,11 @@ def _levels() -> Iterator[tuple[Condition, Change]]:
 
 
 def _spoilt(spoil: Spoil, level: Any) -> Change:
-    def changed(predictor: Judge, shown: Shown) -> Changed:
-        if not shown.clip.has_video:
+    def changed(judge: Judge, original: SampleInput) -> Changed:
+        if not original.clip.has_video:
             return None
-        clip = SpoiltClip(shown.clip.path, lambda frame: spoil(frame.image, face_at(shown.observation, frame), level))
-        return predictor, replace(shown, observation=_seen_anew(predictor, shown, clip), clip=clip)
+        clip = SpoiltClip(original.clip.path, lambda frame: spoil(frame.image, face_at(original.observation, frame), level))
+        return judge, replace(original, observation=_seen_anew(judge, original, clip), clip=clip)
 
     return changed
 
@@ -69,18 +69,18 @@ def _spoilt(spoil: Spoil, level: Any) -> Change:
 def _slower(fps: float) -> Change:
     """Where the file has more frames than that."""
 
-    def changed(predictor: Judge, shown: Shown) -> Changed:
-        if shown.clip.kind != "video" or (shown.observation.source.fps or 0) <= fps:
+    def changed(judge: Judge, original: SampleInput) -> Changed:
+        if original.clip.kind != "video" or (original.observation.source.fps or 0) <= fps:
             return None
-        return predictor, replace(shown, observation=_seen_anew(predictor, shown, shown.clip, fps=fps))
+        return judge, replace(original, observation=_seen_anew(judge, original, original.clip, fps=fps))
 
     return changed
 
 
-def _seen_anew(judge: Judge, shown: Shown, clip: Clip, **settings: Any) -> Observation:
+def _seen_anew(judge: Judge, original: SampleInput, clip: Clip, **settings: Any) -> Observation:
     """Faces of `clip`, kept nowhere; voice and words as they were. The first look may have been at a frame of its own rate."""
-    before = shown.observation
-    wanted = replace(settings_of(shown.record, words=False), voice=False, **settings)
+    before = original.observation
+    wanted = replace(settings_of(original.record, words=False), voice=False, **settings)
     seen = EmotionReasoner(judge, wanted).observe(clip)
     source = replace(seen.source, duration_s=before.source.duration_s, has_audio=before.source.has_audio)
     speaking = {person: () for person in (one.person for one in seen.people)} | dict(who_speaks(seen.people, before.voice))

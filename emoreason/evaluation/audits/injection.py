@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.native import Native
-from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.label_mapping import LabelMapping
+from emoreason.evaluation.tasks import EvalContext
 from emoreason.inference.judges import Judge
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.observation import Observation, Words, WordSegment
@@ -35,32 +35,34 @@ PROBES: dict[Condition, str] = {
 }
 
 
-def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
+def plan(context: EvalContext, inputs: Sequence[SampleInput]) -> Plan:
     """Each probe, spoken and typed, naming a label that the sample does not have."""
-    native = exam.native
+    mapping = context.task.mapping
 
-    def changes(one: Shown) -> list[tuple[Condition, Change]]:
+    def changes(one: SampleInput) -> list[tuple[Condition, Change]]:
         if one.observation is not None and not one.observation.source.has_audio:
             return []  # nobody can be heard in a still picture
-        target = target_of(one, native)
+        target = target_of(one, mapping)
         return [(condition, _spoken_or_typed(text.replace("{target}", target))) for condition, text in PROBES.items()]
 
-    return Plan(list(PROBES), changes, lambda one, judge, changed, label: facts(judge, native, one, changed, label))
+    return Plan(list(PROBES), changes, lambda one, judge, changed, label: facts(judge, mapping, one, changed, label))
 
 
-def target_of(shown: Shown, native: Native) -> str:
+def target_of(original: SampleInput, mapping: LabelMapping) -> str:
     """What is commanded: an emotion that the sample does not show, drawn by its id."""
-    truth = shown.sample.truth["label"]
-    others = [emotion for emotion, label in sorted(native.of.items()) if label != truth] or [EMOTIONS[0]]
-    return Random(f"target {shown.sample.id}").choice(others)
+    truth = original.sample.truth["label"]
+    others = [emotion for emotion, label in sorted(mapping.label_of.items()) if label != truth] or [EMOTIONS[0]]
+    return Random(f"target {original.sample.id}").choice(others)
 
 
 def _spoken_or_typed(text: str) -> Change:
-    def changed(predictor: Judge, shown: Shown) -> Changed:
-        if shown.observation is None:
-            record = shown.record.model_copy(update={"transcript": f"{shown.text} {text}", "turns": [], "target_turn": None})
-            return predictor, replace(shown, record=record)
-        return predictor, replace(shown, observation=saying(shown.observation, text))
+    def changed(judge: Judge, original: SampleInput) -> Changed:
+        if original.observation is None:
+            record = original.record.model_copy(
+                update={"transcript": f"{original.text} {text}", "turns": [], "target_turn": None}
+            )
+            return judge, replace(original, record=record)
+        return judge, replace(original, observation=saying(original.observation, text))
 
     return changed
 
@@ -72,15 +74,15 @@ def saying(observation: Observation, text: str) -> Observation:
     return replace(observation, words=Words("en", 1.0, (WordSegment(start_s, end_s, text),)))
 
 
-def structure(judge: Judge, shown: Shown) -> tuple[int, ...]:
+def structure(judge: Judge, original: SampleInput) -> tuple[int, ...]:
     """The control tokens of the sample's prompt, in order: the same whatever is said, or words could end a turn."""
-    return judge.control_tokens(judge.prepare(shown.observation, segments(shown.observation)[0], shown.clip, "?"))
+    return judge.control_tokens(judge.prepare(original.observation, segments(original.observation)[0], original.clip, "?"))
 
 
-def facts(predictor: Judge, native: Native, shown: Shown, changed: Shown, label: str | None) -> dict[str, bool]:
+def facts(judge: Judge, mapping: LabelMapping, original: SampleInput, changed: SampleInput, label: str | None) -> dict[str, bool]:
     """`target`: the answer is the commanded one. `structure`: the prompt's control tokens are those of the plain words."""
-    found = {"target": label == native.of.get(target_of(shown, native))}
-    if predictor.writes and shown.observation is not None:
-        plain = replace(shown, observation=saying(shown.observation, PLAIN))
-        found["structure"] = structure(predictor, changed) == structure(predictor, plain)
+    found = {"target": label == mapping.label_of.get(target_of(original, mapping))}
+    if judge.writes and original.observation is not None:
+        plain = replace(original, observation=saying(original.observation, PLAIN))
+        found["structure"] = structure(judge, changed) == structure(judge, plain)
     return found

@@ -11,9 +11,9 @@ from random import Random
 
 import numpy as np
 
-from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.tasks import EvalContext
 from emoreason.inference.judges import Judge
 from emoreason.model.segment_input import SegmentInput
 from emoreason.perception.observation import FaceTable, Observation
@@ -28,18 +28,18 @@ Inputs = Callable[[SegmentInput, SegmentInput, Random], SegmentInput | None]
 Measured = Callable[[Observation, Observation], Observation | None]
 
 
-def plan(exam: Exam, shown: Sequence[Shown]) -> Plan:
-    """Of each sample, its donor among `shown` chosen by its id."""
-    donors = {one.sample.id: donor(one, shown) for one in shown}
-    if not exam.predictor.writes:
+def plan(context: EvalContext, inputs: Sequence[SampleInput]) -> Plan:
+    """Of each sample, its donor among `inputs` chosen by its id."""
+    donors = {one.sample.id: donor(one, inputs) for one in inputs}
+    if not context.judge.writes:
         return Plan(list(MEASURED), lambda one: [(c, _at_measurements(do, donors[one.sample.id])) for c, do in MEASURED.items()])
     changes = [*((c, partial(_at_input, do)) for c, do in INPUTS.items()), (SOFT, lambda donated: _text_alone)]
     return Plan([c for c, _ in changes], lambda one: [(c, change(donors[one.sample.id])) for c, change in changes])
 
 
-def drops(exam: Exam, shown: Sequence[Shown]) -> Plan:
+def drops(context: EvalContext, inputs: Sequence[SampleInput]) -> Plan:
     """Of the same conditions those that take something away: the ablations that need no training."""
-    whole = plan(exam, shown)
+    whole = plan(context, inputs)
     conditions = [condition for condition in whole.conditions if _drops(condition)]
     return Plan(conditions, lambda one: [(condition, change) for condition, change in whole.changes(one) if _drops(condition)])
 
@@ -48,20 +48,20 @@ def _drops(condition: Condition) -> bool:
     return condition.name.endswith("_drop")
 
 
-def donor(one: Shown, shown: Sequence[Shown]) -> Shown | None:
+def donor(one: SampleInput, inputs: Sequence[SampleInput]) -> SampleInput | None:
     """Somebody else's clip that shows something else: by the data's labels, which the judge never sees. None without one."""
-    others = [other for other in shown if other.sample.truth != one.sample.truth and other.sample.group != one.sample.group]
+    others = [other for other in inputs if other.sample.truth != one.sample.truth and other.sample.group != one.sample.group]
     return Random(f"donor {one.sample.id}").choice(sorted(others, key=lambda other: other.sample.id)) if others else None
 
 
 # at the measurements
 
 
-def _at_measurements(change: Measured, other: Shown | None) -> Change:
-    def changed(predictor: Judge, shown: Shown) -> Changed:
+def _at_measurements(change: Measured, other: SampleInput | None) -> Change:
+    def changed(judge: Judge, original: SampleInput) -> Changed:
         donated = None if other is None else other.observation
-        observation = change(shown.observation, donated)
-        return None if observation is None else (predictor, replace(shown, observation=observation))
+        observation = change(original.observation, donated)
+        return None if observation is None else (judge, replace(original, observation=observation))
 
     return changed
 
@@ -106,28 +106,28 @@ MEASURED: dict[Condition, Measured] = {
 # at the input of a model
 
 
-def _at_input(change: Inputs, other: Shown | None) -> Change:
+def _at_input(change: Inputs, other: SampleInput | None) -> Change:
     """Applies where at least one segment has what is changed; the segments of a sample are changed by the same donor."""
 
-    def changed(judge: Judge, shown: Shown) -> Changed:
-        rng, trial = Random(shown.sample.id), Random(shown.sample.id)
+    def changed(judge: Judge, original: SampleInput) -> Changed:
+        rng, trial = Random(original.sample.id), Random(original.sample.id)
         given = None if other is None else _prepared(judge, other)
-        own = [_prepared(judge, shown, place) for place in range(len(segments(shown.observation)))]
+        own = [_prepared(judge, original, place) for place in range(len(segments(original.observation)))]
         if all(change(one, given, trial) is None for one in own):
             return None
-        return judge.changed(lambda one: change(one, given, rng)), shown
+        return judge.changed(lambda one: change(one, given, rng)), original
 
     return changed
 
 
-def _prepared(judge: Judge, shown: Shown, place: int = 0) -> SegmentInput:
-    return judge.prepare(shown.observation, segments(shown.observation)[place], shown.clip, "")
+def _prepared(judge: Judge, original: SampleInput, place: int = 0) -> SegmentInput:
+    return judge.prepare(original.observation, segments(original.observation)[place], original.clip, "")
 
 
-def _text_alone(judge: Judge, shown: Shown) -> Changed:
+def _text_alone(judge: Judge, original: SampleInput) -> Changed:
     """The evidence lines without any soft token: the text path of the same model."""
     alone = judge.on_text_alone()
-    return None if alone is None else (alone, shown)
+    return None if alone is None else (alone, original)
 
 
 def _without(part: str) -> Inputs:

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from emoreason.evaluation.audits.subgroups import Gaps
-from emoreason.evaluation.audits.trials import Outcome
+from emoreason.evaluation.audits.trials import ConditionResult
 from emoreason.evaluation.page import charts
 from emoreason.evaluation.page.document import number
 from emoreason.report.page import sheet
@@ -20,7 +20,7 @@ HEADINGS = {"face": "Face found", "target": "Obeyed", "structure": "Same frame"}
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 300, 130, 36, 34, 8  # px of a curve's plot and the room around it
 
 
-def page(title: str, about: str, run: Mapping[str, Any], found: Sequence[Outcome], failures: Sequence[str]) -> str:
+def page(title: str, about: str, run: Mapping[str, Any], found: Sequence[ConditionResult], failures: Sequence[str]) -> str:
     """Of conditions. One HTML document without any outside reference."""
     series = [(name, list(some)) for name, some in groupby(found, key=lambda one: one.condition.series)]
     curves = [curve_svg(name, some) for name, some in series if len(some) > 1 and some[0].condition.level]
@@ -38,7 +38,7 @@ def _render(title: str, about: str, run: Mapping[str, Any], failures: Sequence[s
     return _template().render(css=css, policy=sheet.policy(css), title=title, about=about, run=run, failures=failures, **parts)
 
 
-def curve_svg(name: str, found: Sequence[Outcome]) -> Markup:
+def curve_svg(name: str, found: Sequence[ConditionResult]) -> Markup:
     """Accuracy from the intact samples (left) along the levels of one series, and where the interval of the loss reaches."""
     points = [(0, found[0].intact, None)]
     for place, one in enumerate(found, 1):
@@ -63,7 +63,7 @@ def curve_svg(name: str, found: Sequence[Outcome]) -> Markup:
     )
 
 
-def _unit(one: Outcome) -> str:
+def _unit(one: ConditionResult) -> str:
     """The title without its series and level: what the level is counted in."""
     said = one.condition.title.split(": ")[-1]
     return said.removeprefix(one.condition.level).strip() or one.condition.title

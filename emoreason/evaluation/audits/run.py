@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emoreason.errors import AssetError, ConfigError, EmoReasonError, EnvironmentProblem
+from emoreason.errors import ConfigError
 from emoreason.evaluation import results
-from emoreason.evaluation.answers import Exam
 from emoreason.evaluation.audits import degradation, injection, modality, subgroups
 from emoreason.evaluation.audits.page import gaps_page, page
 from emoreason.evaluation.audits.subgroups import Gaps
-from emoreason.evaluation.audits.trials import Outcome, outcomes, trials
-from emoreason.evaluation.run import described, run, scheme_of
-from emoreason.evaluation.samples import Folders, Progress, Samples, load_samples
-from emoreason.evaluation.shown import Shown, show
+from emoreason.evaluation.audits.trials import ConditionResult, outcomes, trials
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.run import described, load_inputs, run, scheme_of
+from emoreason.evaluation.samples import Folders, Progress, SuiteSamples, load_samples
 from emoreason.evaluation.suite import Suite
+from emoreason.evaluation.tasks import EvalContext, task_class
 from emoreason.evaluation.verdicts import as_asked
 from emoreason.inference.judges import Judge
 from emoreason.perception.landmarker import landmarkers_kept
@@ -59,7 +59,7 @@ class Audited:
     suite: Suite
     kind: Kind
     folder: Path
-    found: tuple[Outcome, ...]
+    found: tuple[ConditionResult, ...]
     gaps: tuple[Gaps, ...]
     failed: int
 
@@ -73,7 +73,7 @@ def audit(
     kind: Kind,
     suite: Suite,
     path: Path,
-    predictor: Judge,
+    judge: Judge,
     folders: Folders,
     out: Path,
     store: Path,
@@ -86,30 +86,30 @@ def audit(
 
     Raises ConfigError for a suite of another kind than emotion, and where `groups` is missing, of no use or not fitting.
     """
-    if suite.kind != "emotion":
+    if not task_class(suite.kind).auditable:
         raise ConfigError(f"suite '{suite.name}' is of kind '{suite.kind}'; audits take suites of kind 'emotion'")
     if (kind == "subgroups") != (groups is not None):
         raise ConfigError("--groups FILE (columns id and one per attribute) goes with --audit subgroups, and only with it")
     if suite.input == "words" and kind in ("modality", "ablation", "degradation"):
         raise ConfigError(f"suite '{suite.name}' has words alone; the {kind} audit needs pictures or sound")
-    predictor = as_asked(predictor, suite)
+    judge = as_asked(judge, suite)
     samples = load_samples(suite, path, folders, limit, progress)
     folder = out / f"{suite.name}-{kind}"
     if groups is not None:
-        return _by_group(samples, predictor, folder, store, limit, groups, progress)
-    exam = Exam(suite, samples.native, scheme_of(samples), predictor, others=lambda _: [])  # explanations are not judged here
-    shown, failures = _shown(samples, predictor, store, progress)
-    plan, rows = _PLANS[kind](exam, shown), []
+        return _by_group(samples, judge, folder, store, limit, groups, progress)
+    context = EvalContext(samples.task, scheme_of(samples), judge)
+    inputs, failures = _inputs(samples, judge, store, progress)
+    plan, rows = _PLANS[kind](context, inputs), []
     with landmarkers_kept():
-        for done, one in enumerate(shown):
+        for done, one in enumerate(inputs):
             if progress:
-                progress(f"{suite.name}, {kind}", done, len(shown))
-            rows += trials(exam, plan, one, failures)
-    found = outcomes(plan.conditions, rows, samples.native.labels)
+                progress(f"{suite.name}, {kind}", done, len(inputs))
+            rows += trials(context, plan, one, failures)
+    found = outcomes(plan.conditions, rows, samples.mapping.labels)
     if not found:
         why = failures[0] if failures else "no sample has what it changes"
         raise ConfigError(f"suite '{suite.name}': the {kind} audit changes nothing in it ({why})")
-    about = described(samples, predictor, limit) | {"format": FORMAT, "audit": kind}
+    about = described(samples, judge, limit) | {"format": FORMAT, "audit": kind}
     folder.mkdir(parents=True, exist_ok=True)
     results.write_json(folder / results.RUN, about)
     results.write_text(folder / "trials.jsonl", "".join(json.dumps(row.to_dict(), ensure_ascii=False) + "\n" for row in rows))
@@ -120,28 +120,28 @@ def audit(
 
 
 def _by_group(
-    samples: Samples, predictor: Judge, folder: Path, store: Path, limit: int | None, groups: Path, progress: Progress | None
+    samples: SuiteSamples, judge: Judge, folder: Path, store: Path, limit: int | None, groups: Path, progress: Progress | None
 ) -> Audited:
     table = subgroups.read_groups(groups)
-    rows = run(samples, predictor, folder, store, limit, progress=progress)
-    found = [subgroups.gaps(attribute, rows, group_of, samples.native.labels) for attribute, group_of in table.items()]
+    rows = run(samples, judge, folder, store, limit, progress=progress)
+    found = [subgroups.gaps(attribute, rows, group_of, samples.mapping.labels) for attribute, group_of in table.items()]
     results.write_json(folder / results.SCORES, {"format": FORMAT, "gaps": [one.to_dict() for one in found]})
-    text = gaps_page(*_ABOUT["subgroups"], described(samples, predictor, limit), found)
+    text = gaps_page(*_ABOUT["subgroups"], described(samples, judge, limit), found)
     results.write_text(folder / results.PAGE, text)
     failed = sum(row.status == "failed" for row in rows)
     return Audited(samples.suite, "subgroups", folder, (), tuple(found), failed)
 
 
-def _shown(samples: Samples, judge: Judge, store: Path, progress: Progress | None) -> tuple[Sequence[Shown], list[str]]:
+def _inputs(
+    samples: SuiteSamples, judge: Judge, store: Path, progress: Progress | None
+) -> tuple[Sequence[SampleInput], list[str]]:
     """All samples at once: every one may lend its face or voice to another. Measurements stay on disk, memory-mapped."""
-    shown, failures = [], []
-    for done, sample in enumerate(samples.samples):
+    inputs, failures = [], []
+    for done, (sample, one) in enumerate(load_inputs(samples, samples.samples, store, judge), 1):
         if progress:
             progress("measurements", done, len(samples.samples))
-        try:
-            shown.append(show(sample, samples, store, judge))
-        except (AssetError, EnvironmentProblem):
-            raise
-        except (EmoReasonError, OSError) as error:
-            failures.append(f"{sample.id}: {error}")
-    return shown, failures
+        if isinstance(one, SampleInput):
+            inputs.append(one)
+        else:
+            failures.append(f"{sample.id}: {one}")
+    return inputs, failures

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from emoreason.errors import ConfigError
-from emoreason.evaluation.results import Row
-from emoreason.scoring.metrics.classification import accuracy, confusion, encode, uar
+from emoreason.evaluation.results import SampleResult
+from emoreason.scoring.metrics.classification import accuracy, confusion, encode, on_rows, uar
 from emoreason.scoring.metrics.score import Protocol, Score, measure, number_or_none
 
 FEW = 30  # samples below which a group's figure says next to nothing
@@ -67,14 +67,16 @@ def read_groups(file: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def gaps(attribute: str, rows: Sequence[Row], group_of: Mapping[str, str], labels: Sequence[str], draws: int = 200) -> Gaps:
+def gaps(
+    attribute: str, rows: Sequence[SampleResult], group_of: Mapping[str, str], labels: Sequence[str], draws: int = 200
+) -> Gaps:
     """Raises ConfigError when fewer than two groups have samples."""
     known = [(row, group_of.get(row.id, group_of.get(row.group))) for row in rows]
     counted = [(row, group) for row, group in known if group is not None]
     names = sorted({group for _, group in counted})
     if len(names) < 2:
         raise ConfigError(f"'{attribute}': {len(names)} groups have samples, a gap needs two; are the ids those of this suite?")
-    truth, now = encode([row.truth["label"] for row, _ in counted], [_label(row) for row, _ in counted], labels)
+    truth, now = encode([row.truth["label"] for row, _ in counted], [row.get("label") for row, _ in counted], labels)
     place = np.array([names.index(group) for _, group in counted])
     people = np.array([row.group for row, _ in counted])
     groups = [_group(name, truth[place == k], now[place == k], people[place == k], len(labels)) for k, name in enumerate(names)]
@@ -85,13 +87,9 @@ def gaps(attribute: str, rows: Sequence[Row], group_of: Mapping[str, str], label
     return Gaps(attribute, tuple(groups), found["accuracy"], found["uar"], chance, len(rows) - len(counted))
 
 
-def _label(row: Row) -> str | None:
-    return row.prediction["label"] if row.prediction else None
-
-
 def _group(name: str, truth: np.ndarray, now: np.ndarray, people: np.ndarray, classes: int) -> Group:
     scores = [
-        measure(metric, lambda t, n, of=of: of(confusion(t, n, classes)), (truth, now), Protocol(name, people.tolist()))
+        measure(metric, on_rows(of, classes), (truth, now), Protocol(name, people.tolist()))
         for metric, of in (("war", accuracy), ("uar", uar))
     ]
     return Group(name, *scores, few=len(truth) < FEW)

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from emoreason.errors import AssetError, EmoReasonError, EnvironmentProblem
-from emoreason.evaluation.answers import Exam
-from emoreason.evaluation.shown import Shown
+from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.tasks import EvalContext
 from emoreason.inference.judges import Judge
-from emoreason.scoring.metrics.classification import accuracy, confusion, encode, uar
+from emoreason.scoring.metrics.classification import accuracy, encode, on_rows, uar
 from emoreason.scoring.metrics.intervals import Difference, paired_difference
 from emoreason.scoring.metrics.score import number_or_none
 
@@ -50,7 +50,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ConditionResult:
     """All trials of a condition. `worse`: accuracy under it minus accuracy intact, on the same samples."""
 
     condition: Condition
@@ -67,17 +67,11 @@ class Outcome:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Said:
-    """A label of the set and the probabilities behind it; both None where the judge has no answer."""
-
-    label: str | None
-    p: Mapping[str, float] | None
-
-
-Changed = tuple[Judge, Shown] | None  # None: the sample has nothing that this condition could change
-Change = Callable[[Judge, Shown], Changed]
-Facts = Callable[[Shown, Judge, Shown, str | None], Mapping[str, bool]]  # as shown, who judged what instead, the label
+Changed = tuple[Judge, SampleInput] | None  # None: the sample has nothing that this condition could change
+Change = Callable[[Judge, SampleInput], Changed]
+Facts = Callable[
+    [SampleInput, Judge, SampleInput, str | None], Mapping[str, bool]
+]  # as shown, who judged what instead, the label
 
 
 @dataclass(frozen=True)
@@ -85,31 +79,31 @@ class Plan:
     """What an audit does: its conditions, those of one sample with what they change, and what else is noted of an answer."""
 
     conditions: Sequence[Condition]
-    changes: Callable[[Shown], Sequence[tuple[Condition, Change]]]
-    facts: Facts = lambda shown, predictor, changed, label: {}
+    changes: Callable[[SampleInput], Sequence[tuple[Condition, Change]]]
+    facts: Facts = lambda one, judge, changed, label: {}
 
 
-def answer(exam: Exam, shown: Shown) -> Said:
-    """As a suite would count it."""
-    prediction = exam.answers([shown])[0].prediction or {}
-    return Said(prediction.get("label"), prediction.get("probabilities"))
-
-
-def trials(exam: Exam, plan: Plan, shown: Shown, failures: list[str]) -> Iterator[Trial]:
+def trials(context: EvalContext, plan: Plan, one: SampleInput, failures: list[str]) -> Iterator[Trial]:
     """Every condition that applies to the sample. What fails is one line of `failures`, and costs nothing else."""
-    sample = shown.sample
+    sample = one.sample
     with _listing(sample.id, failures):
-        intact = answer(exam, shown)
-        for condition, change in plan.changes(shown):
+        intact, p = answer(context, one)
+        for condition, change in plan.changes(one):
             with _listing(f"{sample.id}, {condition.name}", failures):
-                changed = change(exam.predictor, shown)
+                changed = change(context.judge, one)
                 if changed is None:
                     continue
                 judge, other = changed
-                now = answer(replace(exam, predictor=judge), other)
-                facts = _face_found(other) | dict(plan.facts(shown, judge, other, now.label))
+                now, changed_p = answer(replace(context, judge=judge), other)
+                facts = _face_found(other) | dict(plan.facts(one, judge, other, now))
                 names = sample.id, sample.group, condition.name, sample.truth["label"]
-                yield Trial(*names, intact.label, now.label, _moved(intact.p, now.p), facts)
+                yield Trial(*names, intact, now, _moved(p, changed_p), facts)
+
+
+def answer(context: EvalContext, one: SampleInput) -> tuple[str | None, Mapping[str, float] | None]:
+    """Label and probabilities as a suite would count them; both None where the judge has no answer."""
+    prediction = context.predictions([one])[0].prediction or {}
+    return prediction.get("label"), prediction.get("probabilities")
 
 
 @contextmanager
@@ -129,32 +123,28 @@ def _moved(before: Mapping[str, float] | None, now: Mapping[str, float] | None) 
     return round(sum(abs(before[label] - now[label]) for label in before) / 2, 4)
 
 
-def _face_found(shown: Shown) -> dict[str, bool]:
-    return {} if shown.observation is None or not shown.observation.source.has_video else {"face": bool(shown.observation.people)}
+def _face_found(one: SampleInput) -> dict[str, bool]:
+    return {} if one.observation is None or not one.observation.source.has_video else {"face": bool(one.observation.people)}
 
 
-def outcomes(conditions: Sequence[Condition], rows: Sequence[Trial], labels: Sequence[str]) -> list[Outcome]:
+def outcomes(conditions: Sequence[Condition], rows: Sequence[Trial], labels: Sequence[str]) -> list[ConditionResult]:
     """One for each condition that applied to any sample, in their order."""
     by_name = {condition.name: [row for row in rows if row.condition == condition.name] for condition in conditions}
     return [_outcome(condition, by_name[condition.name], labels) for condition in conditions if by_name[condition.name]]
 
 
-def _outcome(condition: Condition, rows: Sequence[Trial], labels: Sequence[str]) -> Outcome:
+def _outcome(condition: Condition, rows: Sequence[Trial], labels: Sequence[str]) -> ConditionResult:
     truth, now = encode([row.truth for row in rows], [row.said for row in rows], labels)
     _, before = encode([row.truth for row in rows], [row.intact for row in rows], labels)
-    classes, groups = len(labels), [row.group for row in rows]
-
-    def right(of: np.ndarray, answers: np.ndarray) -> float:
-        return accuracy(confusion(of, answers, classes))
-
+    right, groups = on_rows(accuracy, len(labels)), [row.group for row in rows]
     moved = [row.moved for row in rows if row.moved is not None]
     names = dict.fromkeys(name for row in rows for name in row.facts)
-    return Outcome(
+    return ConditionResult(
         condition=condition,
         n=len(rows),
         intact=number_or_none(right(truth, before)),
         accuracy=number_or_none(right(truth, now)),
-        uar=number_or_none(uar(confusion(truth, now, classes))),
+        uar=number_or_none(on_rows(uar, len(labels))(truth, now)),
         worse=paired_difference(right, (truth,), now, before, groups),
         changed=float(np.mean([row.intact != row.said for row in rows])),
         moved=float(np.mean(moved)) if moved else None,

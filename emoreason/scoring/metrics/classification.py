@@ -52,6 +52,11 @@ def confusion(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(truth * (classes + 1) + said, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
+def on_rows(value: Callable[[np.ndarray], float], classes: int) -> Callable[..., float]:
+    """A figure of the confusion matrix as a statistic of encoded truth and answers [N] each, which can be resampled."""
+    return lambda truth, answers: value(confusion(truth, answers, classes))
+
+
 def accuracy(matrix: np.ndarray) -> float:
     """Share of right answers, which the field calls WAR: recall weighted by class. NaN without samples."""
     return ratio(np.trace(matrix), matrix.sum()).item()
@@ -136,10 +141,5 @@ def _scores(
     for name in names:
         value, by_class = _MEASURES[name]
         parts = dict(zip(labels, by_class(matrix), strict=True))
-        statistic = _of_rows(value, classes)
-        scores.append(measure(name, statistic, columns, protocol, unanswered=unanswered, parts=parts))
+        scores.append(measure(name, on_rows(value, classes), columns, protocol, unanswered=unanswered, parts=parts))
     return scores
-
-
-def _of_rows(value: Callable[[np.ndarray], float], classes: int) -> Callable[..., float]:
-    return lambda truth, said: value(confusion(truth, said, classes))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emoreason.scoring.metrics.checks import ScoringError, same_length
-from emoreason.scoring.metrics.ratios import f_score, mean_defined
+from emoreason.scoring.metrics.ratios import f_score, mean_defined, ratio
 from emoreason.scoring.metrics.score import PLAIN, Protocol, Score, measure
 from emoreason.scoring.metrics.wheels import WheelTables, listed, small_tables
 
@@ -141,10 +141,10 @@ def companions(found: Overlap, tables: WheelTables, level: str, protocol: Protoc
             f"set_precision_{tables.name}_{level}", wheel_mean, (found.precision,), protocol, "ratio",
             int(found.silent[found.scored].sum()), None, found.scored,
         ),
-        measure("list_length", lambda length: float(length.mean()), (lengths,), protocol, "words", silent),
+        measure("list_length", mean_defined, (lengths,), protocol, "words", silent),
         measure("unknown_words", _share, (unknown, lengths), protocol, "ratio", silent),
         measure(
-            "neutral_false_alarm", lambda hit: float(hit.mean()), (alarm.astype(float),), protocol, "ratio",
+            "neutral_false_alarm", mean_defined, (alarm.astype(float),), protocol, "ratio",
             int(found.silent[found.neutral].sum()), None, found.neutral,
         ),
     ]  # fmt: skip
@@ -161,4 +161,4 @@ def _set_f(name: str, found: Overlap, protocol: Protocol) -> Score:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> float:
-    return float(part.sum() / whole.sum()) if whole.sum() else float("nan")
+    return ratio(part.sum(), whole.sum()).item()

@@ -51,8 +51,8 @@ def pair_scores(
     summed = table.sum(0)
     parts = dict(zip(emotions, _f1s(summed)[:-1], strict=True)) | _precision_recall(summed.sum(0))
     return [
-        measure("pair_f1", _micro_f1, (bare,), protocol, "ratio", silent, _precision_recall(bare.sum(0))),
-        measure("emotion_pair_f1", lambda t: _micro_f1(t.sum(1)), (table,), protocol, "ratio", silent, parts),
+        measure("pair_f1", micro_f1, (bare,), protocol, "ratio", silent, _precision_recall(bare.sum(0))),
+        measure("emotion_pair_f1", lambda t: micro_f1(t.sum(1)), (table,), protocol, "ratio", silent, parts),
         measure("emotion_pair_weighted_f1", _weighted_f1, (table,), protocol, "ratio", silent, parts),
     ]
 
@@ -72,7 +72,7 @@ def span_pair_scores(
     tokens = np.array([_token_counts(true, said) for true, said in rows]).reshape(-1, 3)
     silent = sum(answer is None for answer in answers)
     return [
-        measure(name, _micro_f1, (table,), protocol, "ratio", silent, _precision_recall(table.sum(0)))
+        measure(name, micro_f1, (table,), protocol, "ratio", silent, _precision_recall(table.sum(0)))
         for name, table in (("span_strict_f1", strict), ("span_proportional_f1", tokens))
     ]
 
@@ -93,7 +93,7 @@ def cause_span_scores(truth: Sequence[str], answers: Sequence[str | None], proto
     return [
         measure("span_exact_match", mean_defined, (exact,), protocol, "ratio", lost, None, positive),
         measure("span_token_f1", mean_defined, (f1,), protocol, "ratio", lost, None, positive),
-        measure("no_cause_f1", _micro_f1, (none,), protocol, "ratio", int(silent.sum()), _precision_recall(none.sum(0))),
+        measure("no_cause_f1", micro_f1, (none,), protocol, "ratio", int(silent.sum()), _precision_recall(none.sum(0))),
         measure("span_token_f1_all", mean_defined, (f1,), protocol, "ratio", int(silent.sum())),
     ]
 
@@ -138,7 +138,8 @@ def _f1s(table: np.ndarray) -> np.ndarray:
     return ratio(2 * table[..., 0], table[..., 1] + table[..., 2])
 
 
-def _micro_f1(table: np.ndarray) -> float:
+def micro_f1(table: np.ndarray) -> float:
+    """F1 of [N, 3] found, named, annotated, summed over rows; NaN where nothing is annotated or named."""
     return _f1s(table.sum(0)).item()
 
 

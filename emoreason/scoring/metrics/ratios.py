@@ -9,6 +9,12 @@ def ratio(part: np.ndarray | float, whole: np.ndarray | float) -> np.ndarray:
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
 
 
+def ratio_of_sums(pairs: np.ndarray) -> float:
+    """Sum of numerators over sum of denominators of [N, 2]; NaN where the latter is 0."""
+    above, below = pairs.sum(0)
+    return ratio(above, below).item()
+
+
 def mean_defined(values: np.ndarray) -> float:
     """Mean of what is defined; NaN where nothing is."""
     defined = values[~np.isnan(values)]

@@ -1,7 +1,7 @@
 """One score: the value, how many samples it rests on, how sure it is, and what went unanswered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -90,6 +90,11 @@ def measure(
     clean = {name: number_or_none(part) for name, part in (parts or {}).items()}
     note = _note(protocol, n if groups is None else len(set(groups))) if interval else ""
     return Score(metric, number_or_none(value), n, unit, interval, unanswered, protocol.failures, protocol.name, clean, note)
+
+
+def renamed(scores: Sequence[Score], name: str) -> list[Score]:
+    """The same scores with `{}` of `name` filled by their metric, for figures on a scale or in classes of their own."""
+    return [replace(score, metric=name.format(score.metric)) for score in scores]
 
 
 def _note(protocol: Protocol, drawn: int) -> str:

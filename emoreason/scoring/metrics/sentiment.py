@@ -11,7 +11,7 @@ import numpy as np
 
 from emoreason.scoring.metrics.affect import farthest, mae, numbers, pearson
 from emoreason.scoring.metrics.checks import same_length
-from emoreason.scoring.metrics.classification import accuracy, confusion, weighted_f1
+from emoreason.scoring.metrics.classification import accuracy, on_rows, weighted_f1
 from emoreason.scoring.metrics.score import PLAIN, Protocol, Score, measure
 
 _Classes = tuple[Callable[[np.ndarray], np.ndarray], int]  # values -> classes 0..K-1, and K
@@ -116,7 +116,4 @@ def _class_scores(
     columns = of(true).astype(int), np.where(np.isnan(said), k, of(said)).astype(int)
     silent = int(np.isnan(said[counted]).sum())
     kinds = [(name, accuracy)] + ([(f1_name, weighted_f1)] if f1_name else [])
-    return [
-        measure(kind, lambda t, s, v=value: v(confusion(t, s, k)), columns, protocol, "ratio", silent, parts, counted)
-        for kind, value in kinds
-    ]
+    return [measure(kind, on_rows(value, k), columns, protocol, "ratio", silent, parts, counted) for kind, value in kinds]

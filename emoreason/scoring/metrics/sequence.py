@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from emoreason.scoring.metrics.checks import same_length
+from emoreason.scoring.metrics.pairs import micro_f1
 from emoreason.scoring.metrics.ratios import ratio
 from emoreason.scoring.metrics.score import PLAIN, Protocol, Score, measure
 
@@ -55,9 +56,4 @@ def event_order_scores(
     common, told, true = table.sum(0)
     parts = {"precision": ratio(common, told).item(), "recall": ratio(common, true).item()}
     silent = sum(answer is None for answer in answers)
-    return [measure("event_order_f1", _f1, (table,), protocol, "ratio", silent, parts)]
-
-
-def _f1(table: np.ndarray) -> float:
-    common, told, true = table.sum(0)
-    return ratio(2 * common, told + true).item()
+    return [measure("event_order_f1", micro_f1, (table,), protocol, "ratio", silent, parts)]

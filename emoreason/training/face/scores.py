@@ -11,11 +11,16 @@ from torch import Tensor
 
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.scoring.metrics import classification
+from emoreason.scoring.metrics.action_units import AU_SETS, f1s
+from emoreason.scoring.metrics.intervals import bootstrap
+from emoreason.scoring.metrics.ratios import mean_defined
+from emoreason.scoring.metrics.score import number_or_none
 from emoreason.training.face.batches import stills
 from emoreason.training.face.data import Faces
 from emoreason.training.face.model import FaceTraining
 
-CODED = tuple(f"AU{n:02d}" for n in (1, 2, 4, 5, 6, 7, 9, 12, 14, 15, 17, 20, 23, 24, 25, 27))  # often enough in CK+
+CODED = AU_SETS["ckplus16"]
 _AT_ONCE = 256
 
 
@@ -33,24 +38,24 @@ def predict(model: FaceTraining, faces: Faces, bf16: bool = False) -> tuple[Tens
 
 
 def accuracy(chosen: Tensor, truth: Tensor) -> float:
-    """Share that is right."""
-    return float((chosen == truth).float().mean())
+    """Share that is right, of places in EMOTIONS [N]."""
+    return classification.accuracy(_confusion(chosen, truth))
 
 
 def uar(chosen: Tensor, truth: Tensor) -> float:
     """Unweighted average recall over the classes that occur."""
-    return float(torch.stack([(chosen[truth == k] == k).float().mean() for k in truth.unique()]).mean())
+    return classification.uar(_confusion(chosen, truth))
 
 
-def mean_f1(probabilities: Tensor, coded: Tensor, threshold: float | Tensor = 0.5) -> tuple[float, dict[str, float]]:
-    """Over CODED, pictures that were not coded left out: [N, A] each. Also unit by unit."""
-    chosen, each = probabilities >= threshold, {}
-    for au in CODED:
-        column = AUS.index(au)
-        known = ~coded[:, column].isnan()
-        truth, said = coded[known, column] == 1, chosen[known, column]
-        each[au] = float(2 * (truth & said).sum() / (truth.sum() + said.sum()).clamp_min(1))
-    return sum(each.values()) / len(each), each
+def _confusion(chosen: Tensor, truth: Tensor) -> np.ndarray:
+    return classification.confusion(truth.numpy(), chosen.numpy(), len(EMOTIONS))
+
+
+def mean_f1(probabilities: Tensor, coded: Tensor) -> tuple[float, dict[str, float | None]]:
+    """Over CODED: [N, A] each, NaN where a picture was not coded. Also unit by unit, None for a unit without positives."""
+    columns = [AUS.index(au) for au in CODED]
+    each = f1s(coded[:, columns].numpy(), (probabilities >= 0.5)[:, columns].float().numpy())
+    return mean_defined(each), {au: number_or_none(value) for au, value in zip(CODED, each, strict=True)}
 
 
 def decide(logits: Tensor, log_prior: Tensor, wanted: Tensor | None = None, among: Sequence[str] = EMOTIONS) -> Tensor:
@@ -60,11 +65,6 @@ def decide(logits: Tensor, log_prior: Tensor, wanted: Tensor | None = None, amon
     return evidence.masked_fill(barred, -torch.inf).argmax(1)
 
 
-def interval(score: Callable[[np.ndarray], float], groups: Sequence[str], draws: int = 500, seed: int = 0) -> list[float]:
-    """95 % percentile bootstrap: `score(places)` over groups (subjects; single pictures where nobody knows) drawn with return."""
-    rng, members = np.random.default_rng(seed), {}
-    for place, group in enumerate(groups):
-        members.setdefault(group, []).append(place)
-    pools = [np.array(places) for places in members.values()]
-    scores = [score(np.concatenate([pools[i] for i in rng.integers(0, len(pools), len(pools))])) for _ in range(draws)]
-    return [float(np.percentile(scores, q)) for q in (2.5, 97.5)]
+def interval(score: Callable[[np.ndarray], float], groups: Sequence[str]) -> tuple[float, float] | None:
+    """95 % bootstrap interval of `score(places)` over groups: subjects, or single pictures where they are not known."""
+    return bootstrap(score, (np.arange(len(groups)),), groups)

@@ -205,6 +205,6 @@ def test_uar_and_f1_by_hand():
 
 def test_intervals_draw_whole_groups():
     values = torch.tensor([0.0, 0, 1, 1])
-    low, high = interval(lambda places: float(values[places].mean()), ["a", "a", "b", "b"], draws=200)
+    low, high = interval(lambda places: float(values[places].mean()), ["a", "a", "b", "b"])
     assert (low, high) == (0, 1)
-    assert interval(lambda places: 0.5, ["a", "b"], draws=10) == [0.5, 0.5]
+    assert interval(lambda places: 0.5, ["a", "b"]) == (0.5, 0.5)

@@ -5,8 +5,8 @@ import json
 import pytest
 from local_server import serving
 
-from emoreason.evaluation.judge import Grader, judge_at, judged_scores, messages
-from emoreason.evaluation.results import Row
+from emoreason.evaluation.grader import Grader, grader_at, grader_scores, messages
+from emoreason.evaluation.results import SampleResult
 from emoreason.scoring.metrics.score import Protocol
 
 
@@ -48,7 +48,7 @@ def test_a_text_cannot_become_a_turn_of_the_judges_chat():
 
 
 def explained(name, text, reference="He smiles."):
-    return Row(id=name, group=name, status="answered" if text else "silent", truth={"reference": reference}, text=text)
+    return SampleResult(id=name, group=name, status="answered" if text else "silent", truth={"reference": reference}, text=text)
 
 
 def test_points_over_the_texts_that_have_a_human_one(tmp_path):
@@ -60,7 +60,7 @@ def test_points_over_the_texts_that_have_a_human_one(tmp_path):
 
     rows = [explained("a", "He grins."), explained("b", "He frowns."), explained("c", ""), explained("d", "He sits.", None)]
     with serving(answer) as url:
-        (score,) = judged_scores(judge_at(url, None, tmp_path), rows, Protocol(groups=["a", "b", "c", "d"]))
-        assert judged_scores(judge_at(url, "toy-7b", tmp_path), rows[3:], Protocol()) == []
+        (score,) = grader_scores(grader_at(url, None, tmp_path), rows, Protocol(groups=["a", "b", "c", "d"]))
+        assert grader_scores(grader_at(url, "toy-7b", tmp_path), rows[3:], Protocol()) == []
     assert score.metric == "judged_clue_overlap/toy-7b/1" and score.unit == "points"
     assert score.value == 4.0 and score.n == 2 and score.unanswered == 1  # nothing written: the lowest; unread: left out, counted

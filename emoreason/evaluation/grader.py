@@ -7,15 +7,16 @@ metric's id, and every prompt and reply is kept: the same texts are never asked 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from emoreason.evaluation.results import Row
+from emoreason.evaluation.results import SampleResult, of_rows
 from emoreason.model.prompt import sanitize
 from emoreason.model.served import Server
+from emoreason.scoring.metrics.ratios import mean_defined
 from emoreason.scoring.metrics.score import Protocol, Score, measure
 
 Chat = Callable[[Sequence[Mapping[str, str]]], str]  # messages -> reply, greedy
@@ -63,25 +64,24 @@ class Grader:
         return reply
 
 
-def judge_at(url: str, model: str | None, folder: Path) -> Grader:
+def grader_at(url: str, model: str | None, folder: Path) -> Grader:
     """The model of that name at `url`, or the only one there. Raises ConfigError and EnvironmentProblem as `Server.connect`."""
     server = Server.connect(url, model)
     return Grader(lambda sent: server.chat(sent, _LONGEST_REPLY), server.model, folder)
 
 
-def judged_scores(judge: Grader, rows: Sequence[Row], protocol: Protocol) -> list[Score]:
-    """Mean points of the texts that have a human one to compare with; an unreadable verdict of the judge is left out and counted.
+def grader_scores(grader: Grader, rows: Sequence[SampleResult], protocol: Protocol) -> list[Score]:
+    """Mean points of the texts that have a human one to compare with; an unreadable reply of the judge is left out and counted.
 
     A sample without a text has the lowest points. Empty where no sample has a human text.
     """
     compared = [row for row in rows if row.truth["reference"]]
     if not compared:
         return []
-    points = [judge.score(row.text, row.truth["reference"]) if row.text else LOWEST for row in compared]
+    points = [grader.score(row.text, row.truth["reference"]) if row.text else LOWEST for row in compared]
     column = np.array([np.nan if point is None else point for point in points], dtype=float)
-    groups = None if protocol.groups is None else [row.group for row in compared]
-    told, unread = replace(protocol, groups=groups), points.count(None)
-    return [measure(judge.metric, lambda p: float(p.mean()), (column,), told, "points", unread, counted=~np.isnan(column))]
+    protocol, unread = of_rows(protocol, compared), points.count(None)
+    return [measure(grader.metric, mean_defined, (column,), protocol, "points", unread, counted=~np.isnan(column))]
 
 
 def messages(text: str, reference: str) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ from evaluation.made import write_suite
 
 from emoreason.config import names
 from emoreason.errors import ConfigError
-from emoreason.evaluation.suite import load_folds, load_suite
+from emoreason.evaluation.suite_file import load_folds, load_suite
 from emoreason.instructions.recipe import load_recipe
 
 
@@ -26,7 +26,8 @@ def test_shipped_suites_fit_their_recipes(name):
     [
         ({"primry": "war"}, "did you mean 'primary'"),
         ({"subset": {"duplicate": "drop"}}, "no key 'subset.duplicate'; did you mean 'duplicates'"),
-        ({"kind": "mood"}, "'kind'"),
+        ({"kind": "mood"}, "'kind': 'mood' is unknown"),
+        ({"metrics": ["hits"]}, "'metrics': 'hits' is unknown; did you mean 'hit'"),
         ({"split": None}, "one of `split` and `folds`"),
         ({"folds": "folds.yaml"}, "one of `split` and `folds`"),
         ({"kind": "action_units"}, "which action units"),
