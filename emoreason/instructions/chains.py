@@ -75,7 +75,9 @@ def compose(
     return Chain(tuple(observations), reasons, conclusion, tuple(cited))
 
 
-def contradict(observation: Observation, lines: Sequence[Evidence], shown: str, heard: str, rng: random.Random) -> Chain:
+def contradict(
+    observation: Observation, lines: Sequence[Evidence], shown: str, heard: str, rng: random.Random
+) -> Chain:
     """A face that shows one emotion with a voice that shows another: neither is concluded."""
     words, made = templates(), compose(observation, lines, shown, rng)
     face, voice = (words.say("conflict", rng, modality=m, other=e) for m, e in (("face", shown), ("voice", heard)))
@@ -191,7 +193,9 @@ def _beginning(text: str) -> str:
     return " ".join(words).encode()[:MOST_QUOTED_BYTES].decode(errors="ignore")
 
 
-def interpretation(cited: Sequence[Evidence], emotion: str, known: str | None, words: Templates, rng: random.Random) -> str:
+def interpretation(
+    cited: Sequence[Evidence], emotion: str, known: str | None, words: Templates, rng: random.Random
+) -> str:
     """Which cues speak for, which against, what the words add, and which modality alone would say something else."""
     if not cited or known is None:
         return ""

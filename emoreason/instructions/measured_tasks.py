@@ -78,7 +78,9 @@ class Region:
     def applies(self, record: Record, observation: Observation | None) -> bool:
         return looked_at(record, observation) is not None
 
-    def turns(self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random) -> list[Exchange]:
+    def turns(
+        self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
         person = looked_at(record, observation)
         answers = {region: self._sentences(region, record, person, observation, evidence, rng) for region in REGIONS}
         regions = [region for region in REGIONS if answers[region]]
@@ -123,7 +125,9 @@ class ModalityLimited:
         labels = (self.scheme.label(record), *(label_of(record, name) for name in OWN_SCHEMES.values()))
         return observation is not None and any(label in self.scheme.labels for label in labels)
 
-    def turns(self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random) -> list[Exchange]:
+    def turns(
+        self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
         lines = usable(observation, evidence)
         told = {modality: self._told(modality, record, observation, lines) for modality in _modalities(observation)}
         clear = [modality for modality, label in told.items() if label is not None]
@@ -185,7 +189,9 @@ class WhyNot:
         words = [word for word in self.scheme.labels if word not in self.scheme.several(record)]
         return [word for word in words if self.scheme.meaning(word) not in (None, self.scheme.meaning(label))]
 
-    def turns(self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random) -> list[Exchange]:
+    def turns(
+        self, record: Record, observation: Observation, evidence: Sequence[Evidence], rng: random.Random
+    ) -> list[Exchange]:
         label = self.scheme.label(record)
         other = rng.choice(self._others(label, record))
         mine, theirs = self.scheme.meaning(label), self.scheme.meaning(other)

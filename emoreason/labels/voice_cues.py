@@ -41,13 +41,7 @@ VOICE_CUES: dict[str, VoiceCueKind] = {
     for kind in (
         VoiceCueKind("pitch", "median pitch", "Hz", 98.0, 231.5, _PITCH, "medium", ("low pitch", "medium pitch", "high pitch")),
         VoiceCueKind(
-            "pitch_range",
-            "pitch range (5th-95th percentile)",
-            "semitones",
-            6.0,
-            18.0,
-            _SPEECH,
-            "medium",
+            "pitch_range", "pitch range (5th-95th percentile)", "semitones", 6.0, 18.0, _SPEECH, "medium",
             ("flat intonation", "moderate intonation", "wide pitch range"),
         ),
         # Depends on microphone and gain (the medians of the two corpora lie 24 dB apart): only extremes leave the typical range.
@@ -57,44 +51,20 @@ VOICE_CUES: dict[str, VoiceCueKind] = {
         # Energy in 1-5 kHz over energy in 50 Hz-1 kHz of voiced speech (Eyben et al. 2016, GeMAPS): what remains of loudness
         # once the gain is unknown, because a raised voice gets brighter.
         VoiceCueKind(
-            "effort",
-            "vocal effort (alpha ratio)",
-            "dB",
-            -20.0,
-            -11.4,
-            _SPEECH,
-            "medium",
+            "effort", "vocal effort (alpha ratio)", "dB", -20.0, -11.4, _SPEECH, "medium",
             ("relaxed voice", "moderate vocal effort", "strained voice"),
         ),
         VoiceCueKind(
-            "rate",
-            "speech rate",
-            "syllables/s",
-            3.4,
-            5.0,
-            _SPEECH,
-            "medium",
+            "rate", "speech rate", "syllables/s", 3.4, 5.0, _SPEECH, "medium",
             ("slow speech", "moderate speech rate", "fast speech"),
         ),
         VoiceCueKind(
-            "pauses",
-            "share of pauses inside speech",
-            "ratio",
-            0.05,
-            0.35,
-            _SET,
-            "low",
+            "pauses", "share of pauses inside speech", "ratio", 0.05, 0.35, _SET, "low",
             ("few pauses", "moderate pauses", "long pauses"),
         ),
         # Noise behind the voice lowers it (by 3 dB at 10 dB signal to noise).
         VoiceCueKind(
-            "voicing",
-            "harmonics-to-noise ratio",
-            "dB",
-            7.0,
-            13.5,
-            _SPEECH,
-            "low",
+            "voicing", "harmonics-to-noise ratio", "dB", 7.0, 13.5, _SPEECH, "low",
             ("breathy or rough voice", "moderately clear voice", "clear voice"),
         ),
     )

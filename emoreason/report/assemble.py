@@ -16,7 +16,9 @@ SHORTEST_SPAN_S = 0.5  # a shorter spell of another emotion joins the spell befo
 MOST_EVENTS = 200  # per unit and person; an hour of blinks would swell the report
 
 
-def assemble(observation: Observation, judged: Judged, model: schema.ModelInfo, timings_s: dict[str, float]) -> EmotionReport:
+def assemble(
+    observation: Observation, judged: Judged, model: schema.ModelInfo, timings_s: dict[str, float]
+) -> EmotionReport:
     """`timings_s` in the fields of schema.Timings."""
     single = len(judged.segments) == 1
     clip_explanation = _explanation(judged.clip, observation, judged.generator)

@@ -52,7 +52,9 @@ def _judge_span(observation: Observation, segment: Segment, cues: list[Cue]) -> 
     return _judgement(observation, segment, person, p, parts, cues), weight
 
 
-def _judge_clip(observation: Observation, whole: Segment, parts: list[tuple[Judgement, float]], cues: list[Cue]) -> Judgement:
+def _judge_clip(
+    observation: Observation, whole: Segment, parts: list[tuple[Judgement, float]], cues: list[Cue]
+) -> Judgement:
     """The segments' probabilities pooled by weight; the text is composed from the strongest cues of the whole clip."""
     person = main_person(observation, whole)
     p = pool([judgement.probabilities for judgement, _ in parts], [weight for _, weight in parts])

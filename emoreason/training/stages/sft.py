@@ -60,7 +60,9 @@ class SftStage(Stage[SftSettings]):
     def setup(self, untrained: bool = False, trained: bool = False) -> TuningSetup:
         """untrained: for a dry run, whose earlier stages need not be there; trained: with what it made."""
         work = self.work
-        made = TuningSetup(work.run, self.name, work.out, work.roots, work.data, data_store(work.store), skip_missing=untrained)
+        made = TuningSetup(
+            work.run, self.name, work.out, work.roots, work.data, data_store(work.store), skip_missing=untrained
+        )
         if trained:
             load_parts(made.model, self.final)
         return made
