@@ -56,7 +56,7 @@ def evaluate(
     quiet: Quiet = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of unexpected errors.")] = False,
 ) -> int:
-    """Measure a judge on suites; an interrupted run goes on where it was."""
+    """Evaluate a model on suites; an interrupted run resumes where it stopped."""
     if compare is not None:
         if suites:
             raise typer.BadParameter("--compare takes two result folders and no suite")

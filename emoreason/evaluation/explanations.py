@@ -8,7 +8,7 @@ Every metric of one text is a pair (numerator, denominator); over many texts bot
 weighs ten times one with a single claim where claims are counted, and each text once where texts are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -25,6 +25,7 @@ from emoreason.scoring.vocabulary import PHRASES
 Counts = dict[str, tuple[float, float]]  # metric id -> numerator, denominator of one text
 
 UNITS = {"claims_per_text": "claims", "claims_per_text_without_evidence": "claims"}
+SIGNS = {"supported": 1, "contradicted": -1, "unverifiable": 0}  # of a claim's verdict
 TOP = 6  # strong cues that a good text should mention, as in report.claims.coverage
 OTHERS = 4  # other clips that a text is held against
 _STOP_WORDS = frozenset("a an and as at be by for from go in into it of on or that the their to up with".split())
@@ -74,22 +75,16 @@ def counts(clip: ExplainedClip, others: Sequence[Observation] = ()) -> Counts:
     statements, claims = parse(clip.text), check(clip.text, clip.observation)
     own, foreign = fit(claims), [fit(check(clip.text, other)) for other in others]
     return {
-        **_claims(claims),
+        "claims_per_text": (len(claims), 1),
+        **{f"{verdict}_rate": (sum(claim.verdict == verdict for claim in claims), len(claims)) for verdict in SIGNS},
         **_chosen(claims, clip.observation),
         "specificity": (sum((own > one) + 0.5 * (own == one) for one in foreign), len(foreign)),
         "time_iou": _times(statements, claims, clip.observation),
         **_coded(statements, clip.units),
         **_concluded(clip),
-        **_overlap(clip.text, clip.reference),
+        "clue_word_f1": _overlap(clue_words, clip.text, clip.reference),
+        "clue_cue_f1": _overlap(clue_cues, clip.text, clip.reference),
     }
-
-
-def _claims(claims: Sequence[Claim]) -> Counts:
-    by_verdict = {
-        f"{verdict}_rate": (sum(claim.verdict == verdict for claim in claims), len(claims))
-        for verdict in ("supported", "contradicted", "unverifiable")
-    }
-    return {"claims_per_text": (len(claims), 1), **by_verdict}
 
 
 def _chosen(claims: Sequence[Claim], observation: Observation) -> Counts:
@@ -102,8 +97,7 @@ def _chosen(claims: Sequence[Claim], observation: Observation) -> Counts:
 
 def fit(claims: Sequence[Claim]) -> float:
     """-1..1: supported minus contradicted, over all claims; 0 without any."""
-    signs = {"supported": 1, "contradicted": -1, "unverifiable": 0}
-    return sum(signs[claim.verdict] for claim in claims) / len(claims) if claims else 0.0
+    return sum(SIGNS[claim.verdict] for claim in claims) / len(claims) if claims else 0.0
 
 
 def _times(statements: Sequence[Statement], claims: Sequence[Claim], observation: Observation) -> tuple[float, float]:
@@ -143,18 +137,13 @@ def _concluded(clip: ExplainedClip) -> Counts:
     if clip.free is None:
         return {"conclusion_agreement": (0, 0), "free_parsed": (0, 0)}
     parsed = clip.free.problem is None
-    agrees = parsed and clip.free.emotion == clip.conclusion
-    return {"conclusion_agreement": (agrees, 1), "free_parsed": (parsed, 1)}
+    return {"conclusion_agreement": (parsed and clip.free.emotion == clip.conclusion, 1), "free_parsed": (parsed, 1)}
 
 
-def _overlap(text: str, reference: str | None) -> Counts:
-    return {
-        f"clue_{kind}_f1": (0, 0) if reference is None else _shared(read(text), read(reference))
-        for kind, read in (("word", clue_words), ("cue", clue_cues))
-    }
-
-
-def _shared(found: frozenset[str], wanted: frozenset[str]) -> tuple[float, float]:
+def _overlap(read: Callable[[str], frozenset[str]], text: str, reference: str | None) -> tuple[float, float]:
+    """F1 of what is read off both texts; 0 of 0 without a human text, or without a clue in it."""
+    wanted = frozenset() if reference is None else read(reference)
+    found = read(text) if wanted else frozenset()
     return (2 * len(found & wanted) / (len(found) + len(wanted)), 1) if wanted else (0, 0)
 
 

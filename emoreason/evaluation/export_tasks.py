@@ -111,7 +111,9 @@ def _choice(number: int, sample: EvalSample, samples: SuiteSamples) -> dict[str,
     if choice is None:
         raise ConfigError(f"suite '{suite.name}': VLMEvalKit's TSV holds questions with options; kind '{suite.kind}' has none")
     if suite.input == "media" and made["media_kind"] != "image":
-        raise ConfigError(f"suite '{suite.name}': VLMEvalKit's TSV holds pictures, '{sample.id}' is none; export for {FORMS[0]}")
+        raise ConfigError(
+            f"suite '{suite.name}': VLMEvalKit's TSV holds pictures, '{sample.id}' is not one; export for {FORMS[0]}"
+        )
     question, options, right = choice
     letters = dict(zip(string.ascii_uppercase, options, strict=False))
     files = json.loads(made["media"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emoreason.evaluation.results import SampleResult, of_rows
+from emoreason.evaluation.results import SampleResult, of_rows, write_text
 from emoreason.model.prompt import sanitize
 from emoreason.model.served import Server
 from emoreason.scoring.metrics.ratios import mean_defined
@@ -58,9 +58,7 @@ class Grader:
         reply = self.chat(asked)
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = {"judge": self.name, "prompt": PROMPT, "messages": asked, "reply": reply}
-        partial = file.with_suffix(".part")
-        partial.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
-        partial.replace(file)
+        write_text(file, json.dumps(kept, ensure_ascii=False, indent=1))
         return reply
 
 

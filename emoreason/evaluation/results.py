@@ -123,7 +123,7 @@ def belongs(rows: Mapping[str, SampleResult], wanted: Mapping[str, Mapping[str, 
     """Raises ConfigError for a row of another sample, and for one whose truth is not what the data say."""
     for name, row in rows.items():
         if name not in wanted:
-            raise ConfigError(f"{file}: sample '{name}' is none of this suite; it belongs to other data")
+            raise ConfigError(f"{file}: sample '{name}' is not in this suite; it belongs to other data")
         if row.truth != wanted[name]:
             raise ConfigError(f"{file}: the labels of sample '{name}' have changed since; start again with --restart")
 
@@ -185,7 +185,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def read_result(folder: Path) -> Result:
-    """A folder that `emoreason evaluate` wrote. Raises ConfigError where it is none, or is not finished."""
+    """A folder that `emoreason evaluate` wrote. Raises ConfigError where it is not one, or not finished."""
     if not (folder / RUN).is_file():
         raise ConfigError(f"{folder} is not a result folder: {RUN} is missing; name a folder that `emoreason evaluate` wrote")
     run = _object(folder / RUN)

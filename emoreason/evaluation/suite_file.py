@@ -77,7 +77,7 @@ def _yaml(path: Path) -> dict:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first problem in one line; a key nobody knows comes with its nearest neighbour."""
+    """The first problem in one line; an unknown key comes with its nearest neighbour."""
     first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]  # a typo also makes its key "missing"
     place = [str(part) for part in first["loc"]]
     where = ".".join(place) or "suite"

@@ -92,16 +92,11 @@ def markdown(found: Sequence[TableLine]) -> str:
     """A table with a row per figure; a judge's name stands in it only where there are several."""
     several = len({line.judge for line in found}) > 1
     heads = ["suite", *(["judge"] if several else []), "n", "no answer", "figure", "value", "95 % interval", "note"]
-    rows = [heads, ["---"] * len(heads), *(_cells(line, several) for line in found)]
+    rows = [heads, ["---"] * len(heads)]
+    for line in found:
+        value = "–" if line.value is None else f"{line.value:.3f}"
+        interval = "–" if line.interval is None else f"{line.interval[0]:.3f}–{line.interval[1]:.3f}"
+        judge = [line.judge.replace("|", "/")] if several else []
+        counts = [str(line.n), str(line.unanswered or "–")]
+        rows.append([line.suite, *judge, *counts, line.metric, value, interval, line.note.replace("|", "/")])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
-
-
-def _cells(line: TableLine, several: bool) -> list[str]:
-    value = "–" if line.value is None else f"{line.value:.3f}"
-    interval = "–" if line.interval is None else f"{line.interval[0]:.3f}–{line.interval[1]:.3f}"
-    judge = [_plain(line.judge)] if several else []
-    return [line.suite, *judge, str(line.n), str(line.unanswered or "–"), line.metric, value, interval, _plain(line.note)]
-
-
-def _plain(text: str) -> str:
-    return text.replace("|", "/")

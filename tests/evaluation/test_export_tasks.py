@@ -155,7 +155,7 @@ def test_tsv_of_words_and_of_yes_or_no(tmp_path):
 def test_what_a_tool_cannot_ask_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="not for 'helm'"):
         export(made("emotion", tmp_path), "helm", tmp_path)
-    with pytest.raises(ConfigError, match="'s0' is none"):
+    with pytest.raises(ConfigError, match="'s0' is not one"):
         export(made("emotion", tmp_path, Media(audio="a.wav"), input="media"), "vlmevalkit", tmp_path)
     with pytest.raises(ConfigError, match="'causes' has none"):
         export(made("causes", tmp_path), "vlmevalkit", tmp_path)

@@ -94,7 +94,7 @@ def damaged(folder, change):
     ("change", "said"),
     [
         (lambda rows: [*rows, rows[0]], "samples.jsonl:6: sample 'a1' occurs twice"),
-        (lambda rows: [{**rows[0], "id": "z9"}, *rows[1:]], "sample 'z9' is none of this suite"),
+        (lambda rows: [{**rows[0], "id": "z9"}, *rows[1:]], "sample 'z9' is not in this suite"),
         (lambda rows: [{**rows[0], "truth": {"label": "fear"}}, *rows[1:]], "labels of sample 'a1' have changed"),
         (lambda rows: [{**rows[0], "prediction": {"label": "joy", "confidence": float("nan")}}], "NaN is not a valid score"),
         (lambda rows: [{**rows[0], "status": "fine"}], "samples.jsonl:1: Input should be"),

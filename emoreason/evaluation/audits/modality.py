@@ -40,12 +40,8 @@ def plan(context: EvalContext, inputs: Sequence[SampleInput]) -> Plan:
 def drops(context: EvalContext, inputs: Sequence[SampleInput]) -> Plan:
     """Of the same conditions those that take something away: the ablations that need no training."""
     whole = plan(context, inputs)
-    conditions = [condition for condition in whole.conditions if _drops(condition)]
-    return Plan(conditions, lambda one: [(condition, change) for condition, change in whole.changes(one) if _drops(condition)])
-
-
-def _drops(condition: Condition) -> bool:
-    return condition.name.endswith("_drop")
+    kept = [condition for condition in whole.conditions if condition.name.endswith("_drop")]
+    return Plan(kept, lambda one: [(condition, change) for condition, change in whole.changes(one) if condition in kept])
 
 
 def donor(one: SampleInput, inputs: Sequence[SampleInput]) -> SampleInput | None:
@@ -66,16 +62,18 @@ def _at_measurements(change: Measured, other: SampleInput | None) -> Change:
     return changed
 
 
+def _dropped(part: str) -> Measured:
+    return lambda own, _: replace(own, **{part: None}) if getattr(own, part) else None
+
+
+def _swapped(part: str) -> Measured:
+    return lambda own, other: (
+        replace(own, **{part: getattr(other, part)}) if other and getattr(own, part) and getattr(other, part) else None
+    )
+
+
 def _without_face(own: Observation, _: Observation | None) -> Observation | None:
     return replace(own, faces=FaceTable([]), speaking={}) if own.people else None
-
-
-def _without_voice(own: Observation, _: Observation | None) -> Observation | None:
-    return replace(own, voice=None) if own.voice else None
-
-
-def _without_words(own: Observation, _: Observation | None) -> Observation | None:
-    return replace(own, words=None) if own.words else None
 
 
 def _other_face(own: Observation, other: Observation | None) -> Observation | None:
@@ -85,21 +83,13 @@ def _other_face(own: Observation, other: Observation | None) -> Observation | No
     return replace(own, faces=other.faces, sample_times_s=other.sample_times_s, sample_frames=other.sample_frames, speaking={})
 
 
-def _other_voice(own: Observation, other: Observation | None) -> Observation | None:
-    return replace(own, voice=other.voice) if other and own.voice and other.voice else None
-
-
-def _other_words(own: Observation, other: Observation | None) -> Observation | None:
-    return replace(own, words=other.words) if other and own.words and other.words else None
-
-
 MEASURED: dict[Condition, Measured] = {
     Condition("face_drop", "no face", "face"): _without_face,
     Condition("face_swap", "another clip's face", "face"): _other_face,
-    Condition("voice_drop", "no voice", "voice"): _without_voice,
-    Condition("voice_swap", "another clip's voice", "voice"): _other_voice,
-    Condition("words_drop", "no words", "words"): _without_words,
-    Condition("words_swap", "another clip's words", "words"): _other_words,
+    Condition("voice_drop", "no voice", "voice"): _dropped("voice"),
+    Condition("voice_swap", "another clip's voice", "voice"): _swapped("voice"),
+    Condition("words_drop", "no words", "words"): _dropped("words"),
+    Condition("words_swap", "another clip's words", "words"): _swapped("words"),
 }
 
 

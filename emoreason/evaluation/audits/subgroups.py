@@ -47,7 +47,7 @@ class Gaps:
 def read_groups(file: Path) -> dict[str, dict[str, str]]:
     """Attribute -> id (of a sample, or of a subject) -> group, from a table with the column `id` and one per attribute.
 
-    Raises ConfigError naming what is missing or said twice.
+    Raises ConfigError naming what is missing or given twice.
     """
     try:
         with open(file, encoding="utf-8-sig", newline="") as lines:

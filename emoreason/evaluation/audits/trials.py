@@ -95,7 +95,9 @@ def trials(context: EvalContext, plan: Plan, one: SampleInput, failures: list[st
                     continue
                 judge, other = changed
                 now, changed_p = answer(replace(context, judge=judge), other)
-                facts = _face_found(other) | dict(plan.facts(one, judge, other, now))
+                seen = other.observation
+                face = {} if seen is None or not seen.source.has_video else {"face": bool(seen.people)}
+                facts = face | dict(plan.facts(one, judge, other, now))
                 names = sample.id, sample.group, condition.name, sample.truth["label"]
                 yield Trial(*names, intact, now, _moved(p, changed_p), facts)
 
@@ -121,10 +123,6 @@ def _moved(before: Mapping[str, float] | None, now: Mapping[str, float] | None) 
     if before is None or now is None:
         return None
     return round(sum(abs(before[label] - now[label]) for label in before) / 2, 4)
-
-
-def _face_found(one: SampleInput) -> dict[str, bool]:
-    return {} if one.observation is None or not one.observation.source.has_video else {"face": bool(one.observation.people)}
 
 
 def outcomes(conditions: Sequence[Condition], rows: Sequence[Trial], labels: Sequence[str]) -> list[ConditionResult]:

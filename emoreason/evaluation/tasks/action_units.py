@@ -4,22 +4,14 @@ Prediction {units: {AU04: 0.31, ...}, bound}: the largest intensity 0..1, or a h
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.results import SampleResult
 from emoreason.evaluation.suite import Suite
-from emoreason.evaluation.tasks.task import (
-    Benchmark,
-    EvalContext,
-    EvaluationTask,
-    Figures,
-    LeftOut,
-    Paired,
-    Prediction,
-    Truths,
-)
+from emoreason.evaluation.tasks.task import Benchmark, EvalContext, EvaluationTask, LeftOut, Paired, Prediction, Truths
 from emoreason.instructions.record import Record
 from emoreason.labels.action_units import ACTION_UNITS, ACTIVE, AUS
 from emoreason.perception.people import main_person
@@ -130,7 +122,7 @@ class ActionUnitTask(EvaluationTask, kind="action_units"):
     def phrase(self, content: dict) -> str:
         return units_in_words(content)
 
-    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> Figures:
+    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> dict[str, Any]:
         """F1, precision and recall of each unit, and how often it is there."""
         lines = []
         for au, (hits, false, missed) in zip(self.labels, counts(*self._tables(rows)).tolist(), strict=True):

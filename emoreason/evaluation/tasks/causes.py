@@ -3,12 +3,13 @@ from 1."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.label_mapping import most_likely
 from emoreason.evaluation.results import SampleResult
 from emoreason.evaluation.tasks.sets import defined_parts, pair_sets
-from emoreason.evaluation.tasks.task import EvalContext, EvaluationTask, Figures, LeftOut, Paired, Prediction, Truths, parsed
+from emoreason.evaluation.tasks.task import EvalContext, EvaluationTask, LeftOut, Paired, Prediction, Truths, parsed
 from emoreason.instructions.label_tasks import dialogue
 from emoreason.instructions.record import Record
 from emoreason.scoring.metrics.pairs import Pair, pair_scores
@@ -39,6 +40,7 @@ class CauseTask(EvaluationTask, kind="causes"):
         return {"": {"pairs": [list(pair) for pair in sorted(pairs, key=lambda pair: (*pair[:2], pair[2] or ""))]}}
 
     def ask(self, context: EvalContext, inputs: Sequence[SampleInput]) -> list[Prediction]:
+        """A judge that cannot write knows no causes: each utterance with an emotion word is its own cause, a stated floor."""
         if not context.judge.writes:
             return [self._self_caused(context, one) for one in inputs]
         replies = context.reply([context.question(one, "causes", dialogue=dialogue(one.record)) for one in inputs])
@@ -48,7 +50,6 @@ class CauseTask(EvaluationTask, kind="causes"):
         return [parsed(text, {"pairs": some} if some else None) for text, some in zip(replies, pairs, strict=True)]
 
     def _self_caused(self, context: EvalContext, one: SampleInput) -> Prediction:
-        """A judge that cannot write knows no causes: each utterance with an emotion word is its own cause, a stated floor."""
         labels = [most_likely(context.shares(context.judge.read(turn.text))) for turn in one.record.turns]
         pairs = [[number, number, label] for number, label in enumerate(labels, 1) if label is not None]
         return Prediction("answered", {"pairs": pairs}) if pairs else Prediction("silent", reason="no word that shows an emotion")
@@ -69,7 +70,7 @@ class CauseTask(EvaluationTask, kind="causes"):
         more = f" and {len(named) - MOST_PAIRS} more" if len(named) > MOST_PAIRS else ""
         return "; ".join(named[:MOST_PAIRS]) + more or "no pair"
 
-    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> Figures:
+    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> dict[str, Any]:
         return defined_parts(scores)
 
     def export_context(self, record: Record) -> str:

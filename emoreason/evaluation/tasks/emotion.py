@@ -5,6 +5,7 @@ noted beside it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,39 +13,24 @@ from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.label_mapping import most_likely
 from emoreason.evaluation.results import SampleResult
 from emoreason.evaluation.sample import EvalSample
-from emoreason.evaluation.tasks.task import (
-    ONE_OF,
-    UNLABELLED,
-    Benchmark,
-    EvalContext,
-    EvaluationTask,
-    Figures,
-    LeftOut,
-    Paired,
-    Prediction,
-    Truths,
-)
+from emoreason.evaluation.tasks.task import Benchmark, EvalContext, EvaluationTask, Paired, Prediction, Truths
 from emoreason.evaluation.verdicts import judged, verdicts
 from emoreason.instructions.record import Record
 from emoreason.report.judgement import by_emotion
 from emoreason.scoring.answer import parse_answer
 from emoreason.scoring.metrics.calibration import calibration_scores
 from emoreason.scoring.metrics.classification import (
+    CLOSED,
     MICRO_EXPRESSION_OF,
-    accuracy,
     classification_scores,
+    classification_statistics,
     encode,
-    macro_f1,
     micro_expression_scores,
-    on_rows,
-    uar,
-    weighted_f1,
 )
 from emoreason.scoring.metrics.ratios import mean_defined
 from emoreason.scoring.metrics.score import Protocol, Score, measure, renamed
 from emoreason.scoring.plain_answer import label_said, spellings
 
-CLOSED_METRICS = {"war": accuracy, "uar": uar, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
 CLOSED_DESCRIPTIONS = {
     "war": "accuracy: share of all samples that are named rightly (weighted average recall)",
     "uar": "recall of each class, averaged without weights",
@@ -67,14 +53,11 @@ class EmotionTask(EvaluationTask, kind="emotion"):
         "selective_accuracy": "accuracy on those samples alone",
         "megc_*": "MEGC 2019: negative, positive, surprise; the other emotions are left out",
     }
-    export_question = "Which emotion is expressed? " + ONE_OF
-    export_metrics = tuple(CLOSED_METRICS)
+    export_question = "Which emotion is expressed? Answer with one word or phrase of this list: {labels}."
+    export_metrics = CLOSED
 
     def truth(self, record: Record) -> Truths:
-        label = self.label(record)
-        if label is None:
-            raise LeftOut(UNLABELLED)
-        return {"": {"label": label}}
+        return {"": {"label": self.scored_label(record)}}
 
     def ask(self, context: EvalContext, inputs: Sequence[SampleInput]) -> list[Prediction]:
         labels = context.scheme.labels
@@ -138,7 +121,7 @@ class EmotionTask(EvaluationTask, kind="emotion"):
     def mistake(self, truth: dict, prediction: dict) -> float:
         return prediction["confidence"] if prediction["label"] != truth["label"] else 0.0
 
-    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> Figures:
+    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> dict[str, Any]:
         confusion = {"confusion": (self.labels, rows)}
         return confusion if self.suite.answer == "free" else confusion | {"confidence": sureness(rows)}
 
@@ -179,4 +162,4 @@ def label_scores(rows: Sequence[SampleResult], labels: Sequence[str], protocol: 
 def pair_labels(rows: Sequence[SampleResult], labels: Sequence[str]) -> Paired:
     """The same metrics for a comparison."""
     truth, answers = encode([row.truth["label"] for row in rows], [row.get("label") for row in rows], labels)
-    return Paired((truth,), answers, {name: on_rows(value, len(labels)) for name, value in CLOSED_METRICS.items()})
+    return Paired((truth,), answers, classification_statistics(len(labels)))

@@ -13,16 +13,7 @@ from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.results import SampleResult, drawn_groups
 from emoreason.evaluation.sample import EvalSample
 from emoreason.evaluation.tasks.emotion import closed
-from emoreason.evaluation.tasks.task import (
-    UNLABELLED,
-    EvalContext,
-    EvaluationTask,
-    LeftOut,
-    Paired,
-    Prediction,
-    Truths,
-    parsed,
-)
+from emoreason.evaluation.tasks.task import EvalContext, EvaluationTask, LeftOut, Paired, Prediction, Truths, parsed
 from emoreason.evaluation.verdicts import Question
 from emoreason.instructions.record import Record
 from emoreason.model.prompt import sanitize
@@ -52,10 +43,10 @@ class HallucinationTask(EvaluationTask, kind="hallucination"):
             if not record.probe.pair:
                 raise LeftOut("a question without its twin")
             return {"": {"answer": record.probe.answer, "asked": record.probe.question, "pair": record.probe.pair}}
-        label = self.label(record)
+        label = self.scored_label(record)
         others = [word for word in self.labels if word != label]
-        if label is None or not others:
-            raise LeftOut(UNLABELLED)
+        if not others:
+            raise LeftOut("without another label to ask about")
         other = random.Random(f"{self.suite.recipe}/{record.id}").choice(others)
         return {
             YES: {"answer": "yes", "asked": label, "pair": record.id},

@@ -1,23 +1,13 @@
 """A list of emotion words. Truth and prediction {words}; with `metrics: [hit]` the truth is the record's label alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.label_mapping import most_likely
 from emoreason.evaluation.results import SampleResult
 from emoreason.evaluation.tasks.sets import defined_parts, pair_sets
-from emoreason.evaluation.tasks.task import (
-    UNLABELLED,
-    Benchmark,
-    EvalContext,
-    EvaluationTask,
-    Figures,
-    LeftOut,
-    Paired,
-    Prediction,
-    Truths,
-    parsed,
-)
+from emoreason.evaluation.tasks.task import Benchmark, EvalContext, EvaluationTask, LeftOut, Paired, Prediction, Truths, parsed
 from emoreason.evaluation.verdicts import verdicts
 from emoreason.instructions.record import Record
 from emoreason.report.schema import Verdict
@@ -44,19 +34,16 @@ class OpenVocabularyTask(EvaluationTask, kind="open_vocabulary"):
     export_metrics = ("ew_set_f", "ew_set_f_with_neutral", "set_precision", "list_length")
 
     def truth(self, record: Record) -> Truths:
-        if "hit" not in self.suite.metrics:
-            if not record.open_labels:
-                raise LeftOut("without open labels")
-            return {"": {"words": list(record.open_labels)}}
-        label = self.label(record)
-        if label is None:
-            raise LeftOut(UNLABELLED)
-        return {"": {"words": [label]}}
+        if "hit" in self.suite.metrics:
+            return {"": {"words": [self.scored_label(record)]}}
+        if not record.open_labels:
+            raise LeftOut("without open labels")
+        return {"": {"words": list(record.open_labels)}}
 
     def ask(self, context: EvalContext, inputs: Sequence[SampleInput]) -> list[Prediction]:
         """A judge that writes lists its own words; of one that does not the emotion of the verdict is its one word."""
         if not context.judge.writes:
-            return [_one_word(verdict) for verdict in verdicts(context.judge, inputs)]
+            return [self._one_word(verdict) for verdict in verdicts(context.judge, inputs)]
         labels = context.scheme.labels or tuple(self.labels)
         replies = context.reply([context.question(one, "open") for one in inputs])
         answers = [parse_answer(text, labels) for text in replies]
@@ -64,6 +51,10 @@ class OpenVocabularyTask(EvaluationTask, kind="open_vocabulary"):
             parsed(text, None if answer.problem else {"words": list(answer.open_labels)}, answer.problem)
             for answer, text in zip(answers, replies, strict=True)
         ]
+
+    def _one_word(self, verdict: Verdict) -> Prediction:
+        words = list(verdict.open_vocabulary) or [word for word in [most_likely(verdict.probabilities)] if word]
+        return Prediction("answered", {"words": words}) if words else Prediction("silent", reason=verdict.reason)
 
     def score(self, rows: Sequence[SampleResult], protocol: Protocol) -> list[Score]:
         truth, answers = [row.truth["words"] for row in rows], [row.get("words") for row in rows]
@@ -85,7 +76,7 @@ class OpenVocabularyTask(EvaluationTask, kind="open_vocabulary"):
     def phrase(self, content: dict) -> str:
         return ", ".join(content["words"]) or "no word"
 
-    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> Figures:
+    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> dict[str, Any]:
         return defined_parts(scores)
 
     def read(self, text: str) -> dict | None:
@@ -96,8 +87,3 @@ class OpenVocabularyTask(EvaluationTask, kind="open_vocabulary"):
     def export_name(self, metric: str) -> str:
         """Without the name of the tables, which are the same for a whole task."""
         return metric.replace(f"_{self.tables.name}_inner", "")
-
-
-def _one_word(verdict: Verdict) -> Prediction:
-    words = list(verdict.open_vocabulary) or [word for word in [most_likely(verdict.probabilities)] if word]
-    return Prediction("answered", {"words": words}) if words else Prediction("silent", reason=verdict.reason)

@@ -4,6 +4,7 @@ The score is the expected valence of a verdict, or p(positive) - p(negative).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,22 +12,13 @@ from emoreason.evaluation.inputs import SampleInput
 from emoreason.evaluation.label_mapping import most_likely
 from emoreason.evaluation.results import SampleResult, of_rows
 from emoreason.evaluation.sample import EvalSample
-from emoreason.evaluation.tasks.emotion import CLOSED_DESCRIPTIONS, CLOSED_METRICS, label_scores, pair_labels
-from emoreason.evaluation.tasks.task import (
-    ONE_OF,
-    Benchmark,
-    EvalContext,
-    EvaluationTask,
-    Figures,
-    LeftOut,
-    Paired,
-    Prediction,
-    Truths,
-)
+from emoreason.evaluation.tasks.emotion import CLOSED_DESCRIPTIONS, label_scores, pair_labels
+from emoreason.evaluation.tasks.task import Benchmark, EvalContext, EvaluationTask, LeftOut, Paired, Prediction, Truths
 from emoreason.evaluation.verdicts import verdicts
 from emoreason.instructions.label_tasks import SENTIMENTS
 from emoreason.instructions.record import Record
 from emoreason.scoring.metrics.affect import farthest, mae
+from emoreason.scoring.metrics.classification import CLOSED
 from emoreason.scoring.metrics.score import Protocol, Score, renamed
 from emoreason.scoring.metrics.sentiment import mosi_scores, polarity_scores, sims_scores
 from emoreason.scoring.plain_answer import label_said, spellings
@@ -49,8 +41,8 @@ class SentimentTask(EvaluationTask, kind="sentiment"):
         "polarity_acc": "positive against the rest, zeros left out; a neutral answer counts as not positive",
         "mosi_*": "as MMSA scores CMU-MOSI, on its scale of -3 to 3",
     }
-    export_question = "Which sentiment is expressed? " + ONE_OF
-    export_metrics = tuple(CLOSED_METRICS)
+    export_question = "Which sentiment is expressed? Answer with one word or phrase of this list: {labels}."
+    export_metrics = CLOSED
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -108,7 +100,7 @@ class SentimentTask(EvaluationTask, kind="sentiment"):
     def phrase(self, content: dict) -> str:
         return str(content.get("label") or content.get("score") or "no label")
 
-    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> Figures:
+    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> dict[str, Any]:
         return {"confusion": (SENTIMENTS, rows)} if all(row.truth["label"] for row in rows) else {}
 
     def read(self, text: str) -> dict | None:

@@ -1,11 +1,12 @@
 """What kinds whose answers are sets have in common."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from emoreason.evaluation.results import SampleResult
-from emoreason.evaluation.tasks.task import Figures, Paired
+from emoreason.evaluation.tasks.task import Paired
 from emoreason.scoring.metrics.pairs import micro_f1
 from emoreason.scoring.metrics.score import Score
 
@@ -19,6 +20,6 @@ def pair_sets(rows: Sequence[SampleResult], key: str, item: Callable) -> Paired:
     return Paired((), table, {f"{key}_f1": micro_f1})
 
 
-def defined_parts(scores: Sequence[Score]) -> Figures:
+def defined_parts(scores: Sequence[Score]) -> dict[str, Any]:
     """What the primary metric is made of."""
     return {"parts": [(name, value) for name, value in scores[0].parts.items() if value is not None]}

@@ -43,15 +43,12 @@ from emoreason.scoring.metrics.score import Protocol, Score
 from emoreason.scoring.metrics.wheels import WheelTables, read_tables, small_tables
 
 MOST_TOKENS = 160  # of a written answer, its fields included
-UNLABELLED = "without one label among those scored"
-ONE_OF = "Answer with one word or phrase of this list: {labels}."
 
 Truths = dict[str, dict]  # what is added to the record's id -> truth
-Figures = dict[str, Any]  # of a page: confusion (labels, rows), confidence (confidence, correct), units, parts
 
 
 class LeftOut(Exception):
-    """A record that is no sample of the suite; the message is the reason."""
+    """A record that is not a sample of the suite; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +151,12 @@ class EvaluationTask(ABC):
         first = record.labels[0]
         return self.mapping.label(first.value if self.suite.subset.majority else label_of(record, first.scheme))
 
+    def scored_label(self, record: Record) -> str:
+        """As `label`; raises LeftOut where there is none."""
+        if (label := self.label(record)) is None:
+            raise LeftOut("without one label among those scored")
+        return label
+
     # ask
 
     @abstractmethod
@@ -223,8 +226,9 @@ class EvaluationTask(ABC):
         """A truth or a prediction in words."""
         return str(content.get("label") or "no label")
 
-    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> Figures:
-        """What the page draws besides the table of scores."""
+    def figures(self, rows: Sequence[SampleResult], scores: Sequence[Score]) -> dict[str, Any]:
+        """What the page draws besides the table of scores: confusion (labels, rows), confidence (confidence, correct), units,
+        parts."""
         return {}
 
     @classmethod

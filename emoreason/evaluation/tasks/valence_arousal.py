@@ -1,6 +1,7 @@
 """Valence and arousal in -1..1. Truth and prediction {valence, arousal}."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class ValenceArousalTask(EvaluationTask, kind="valence_arousal"):
     def pair(self, rows: Sequence[SampleResult]) -> Paired:
         truth = np.array([[row.truth[name] for name in NAMES] for row in rows])  # [N, 2]
         answers = np.array([[row.get(name) for name in NAMES] for row in rows], dtype=float)
-        statistics = {f"{name}_ccc": _column_ccc(place) for place, name in enumerate(NAMES)}
+        statistics = {f"{name}_ccc": partial(_column_ccc, place) for place, name in enumerate(NAMES)}
         return Paired((truth,), farthest(truth, answers, -1, 1), statistics)
 
     def mistake(self, truth: dict, prediction: dict) -> float:
@@ -66,5 +67,5 @@ class ValenceArousalTask(EvaluationTask, kind="valence_arousal"):
         return numbers and dict(zip(NAMES, numbers, strict=True))
 
 
-def _column_ccc(place: int):
-    return lambda truth, answers: ccc(truth[:, place], answers[:, place])
+def _column_ccc(place: int, truth: np.ndarray, answers: np.ndarray) -> float:
+    return ccc(truth[:, place], answers[:, place])

@@ -1,4 +1,4 @@
-"""Metrics of the field, by its own definitions, with what they leave out told beside them.
+"""Metrics of the field, by its own definitions, with what they leave out reported beside them.
 
 Every module has plain functions on arrays and one or two `*_scores` functions that return `Score`s. The same rules hold for all:
 an answer that is missing or cannot be read counts as wrong and is reported, never dropped and never a default label; a value

@@ -23,44 +23,44 @@ def numbers(values: Sequence[float | None], what: str, low: float, high: float, 
     return found
 
 
-def farthest(truth: np.ndarray, said: np.ndarray, low: float, high: float) -> np.ndarray:
-    """`said` with NaN replaced by the end of the scale that is farther from the truth (from its middle: the low end)."""
-    return np.where(np.isnan(said), np.where(truth - low >= high - truth, low, high), said)
+def farthest(truth: np.ndarray, predicted: np.ndarray, low: float, high: float) -> np.ndarray:
+    """`predicted` with NaN replaced by the end of the scale that is farther from the truth (from its middle: the low end)."""
+    return np.where(np.isnan(predicted), np.where(truth - low >= high - truth, low, high), predicted)
 
 
-def ccc(truth: np.ndarray, said: np.ndarray) -> float:
+def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Concordance 2 cov / (var + var + (difference of means)^2), population moments (Lin 1989), over all samples pooled.
 
     In [-1, 1]; 0 where one side is constant, NaN where both are the same constant or there is no sample.
     """
     if not len(truth):
         return float("nan")
-    covariance = ((truth - truth.mean()) * (said - said.mean())).mean()
-    return ratio(2 * covariance, truth.var() + said.var() + (truth.mean() - said.mean()) ** 2).item()
+    covariance = ((truth - truth.mean()) * (predicted - predicted.mean())).mean()
+    return ratio(2 * covariance, truth.var() + predicted.var() + (truth.mean() - predicted.mean()) ** 2).item()
 
 
-def pearson(truth: np.ndarray, said: np.ndarray) -> float:
+def pearson(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Correlation in [-1, 1]; NaN where one side is constant."""
-    if not len(truth) or np.ptp(truth) == 0 or np.ptp(said) == 0:
+    if not len(truth) or np.ptp(truth) == 0 or np.ptp(predicted) == 0:
         return float("nan")
-    centred = truth - truth.mean(), said - said.mean()
+    centred = truth - truth.mean(), predicted - predicted.mean()
     bound = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
     return float(np.clip(ratio((centred[0] * centred[1]).sum(), bound), -1, 1))
 
 
-def rmse(truth: np.ndarray, said: np.ndarray) -> float:
+def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Root of the mean squared error, in units of the scale."""
-    return float(np.sqrt(((truth - said) ** 2).mean())) if len(truth) else float("nan")
+    return float(np.sqrt(((truth - predicted) ** 2).mean())) if len(truth) else float("nan")
 
 
-def mae(truth: np.ndarray, said: np.ndarray) -> float:
+def mae(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Mean absolute error, in units of the scale."""
-    return float(np.abs(truth - said).mean()) if len(truth) else float("nan")
+    return float(np.abs(truth - predicted).mean()) if len(truth) else float("nan")
 
 
-def sagr(truth: np.ndarray, said: np.ndarray) -> float:
+def sagr(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Share of samples with the same sign; 0 has a sign of its own (Nicolaou et al. 2011; AffectNet)."""
-    return float((np.sign(truth) == np.sign(said)).mean()) if len(truth) else float("nan")
+    return float((np.sign(truth) == np.sign(predicted)).mean()) if len(truth) else float("nan")
 
 
 _KINDS = (("ccc", ccc, "1"), ("rmse", rmse, "scale"), ("pearson", pearson, "1"), ("sagr", sagr, "ratio"))
@@ -76,19 +76,19 @@ def affect_scores(
     """CCC, RMSE, correlation and SAGR of each dimension ("valence", "arousal"), and the mean CCC that ABAW ranks by."""
     if truth.keys() != answers.keys() or not truth:
         raise ScoringError(f"truth and answers must be about the same dimensions, got {list(truth)} and {list(answers)}")
-    same_length(**{f"{side} {name}": v for side, by in (("true", truth), ("said", answers)) for name, v in by.items()})
+    same_length(**{f"{side} {name}": v for side, by in (("true", truth), ("predicted", answers)) for name, v in by.items()})
     columns, scores, silent = [], [], 0
     for name in truth:
         true = numbers(truth[name], f"true {name}", low, high)
-        said = numbers(answers[name], f"said {name}", low, high, may_lack=True)
-        silent = max(silent, unanswered := int(np.isnan(said).sum()))
-        pair = (true, farthest(true, said, low, high))
+        predicted = numbers(answers[name], f"predicted {name}", low, high, may_lack=True)
+        silent = max(silent, unanswered := int(np.isnan(predicted).sum()))
+        pair = (true, farthest(true, predicted, low, high))
         columns += pair
         for metric, value, unit in _KINDS:
             scores.append(measure(f"{name}_{metric}", value, pair, protocol, unit, unanswered))
     parts = {score.metric: np.nan if score.value is None else score.value for score in scores if score.metric.endswith("_ccc")}
-    return [*scores, measure("mean_ccc", _mean_ccc, columns, protocol, "1", silent, parts)]
 
+    def mean_ccc(*columns: np.ndarray) -> float:
+        return float(np.mean([ccc(*columns[k : k + 2]) for k in range(0, len(columns), 2)]))
 
-def _mean_ccc(*columns: np.ndarray) -> float:
-    return float(np.mean([ccc(*columns[k : k + 2]) for k in range(0, len(columns), 2)]))
+    return [*scores, measure("mean_ccc", mean_ccc, columns, protocol, "1", silent, parts)]

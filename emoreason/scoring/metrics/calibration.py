@@ -106,13 +106,10 @@ def calibration_scores(
         return scores
     table, places = _shares(probabilities, "probability"), np.asarray(truth, dtype=int)
     same_length(confidences=confidence, probabilities=table, truths=places)
-    if len(table) and not (_sums_to_one(table) and np.isin(places, range(table.shape[1])).all()):
+    sums = table.ndim == 2 and np.allclose(table.sum(1), 1, atol=1e-3)
+    if len(table) and not (sums and np.isin(places, range(table.shape[1])).all()):
         raise ScoringError(f"Brier score: probabilities {table.shape} must sum to 1 and truths be places among their columns")
     return [*scores, measure("brier", brier, (table, places), protocol, "1")]
-
-
-def _sums_to_one(table: np.ndarray) -> bool:
-    return table.ndim == 2 and np.allclose(table.sum(1), 1, atol=1e-3)
 
 
 def _shares(values: Sequence[float] | np.ndarray, what: str) -> np.ndarray:

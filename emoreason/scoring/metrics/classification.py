@@ -13,6 +13,7 @@ from emoreason.scoring.metrics.checks import ScoringError, index_of, same_length
 from emoreason.scoring.metrics.ratios import mean_defined, ratio
 from emoreason.scoring.metrics.score import PLAIN, Protocol, Score, measure
 
+CLOSED = ("war", "uar", "macro_f1", "weighted_f1")
 # MEGC 2019 (See et al., "The second facial micro-expressions grand challenge"): SMIC, CASME II and SAMM in three classes.
 MICRO_EXPRESSIONS = ("negative", "positive", "surprise")
 _NEGATIVE = ("anger", "contempt", "disgust", "fear", "sadness", "repression", "negative")
@@ -42,14 +43,14 @@ def encode(truth: Sequence[str], answers: Sequence[str | None], labels: Sequence
     place = index_of(labels)
     unknown = next((label for label in truth if label not in place), None)
     if unknown is not None:
-        raise ScoringError(f"truth '{unknown}' is none of the labels {list(labels)}; score with the data set's own labels")
-    said = np.array([len(labels) if answer is None else place.get(answer, len(labels)) for answer in answers], dtype=int)
-    return np.array([place[label] for label in truth], dtype=int), said
+        raise ScoringError(f"truth '{unknown}' is not among the labels {list(labels)}; score with the data set's own labels")
+    predicted = np.array([len(labels) if answer is None else place.get(answer, len(labels)) for answer in answers], dtype=int)
+    return np.array([place[label] for label in truth], dtype=int), predicted
 
 
-def confusion(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """[K, K + 1] counts of encoded truth by encoded answer."""
-    return np.bincount(truth * (classes + 1) + said, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+    return np.bincount(truth * (classes + 1) + predicted, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
 def on_rows(value: Callable[[np.ndarray], float], classes: int) -> Callable[..., float]:
@@ -94,7 +95,12 @@ def classification_scores(
     protocol: Protocol = PLAIN,
 ) -> list[Score]:
     """WAR, UAR, macro and weighted F1. A fold-wise protocol (DFEW, MAFW) averages the values of its folds."""
-    return _scores(truth, answers, labels, protocol, ("war", "uar", "macro_f1", "weighted_f1"))
+    return _scores(truth, answers, labels, protocol, CLOSED)
+
+
+def classification_statistics(classes: int) -> dict[str, Callable[..., float]]:
+    """The same metrics as statistics of encoded truth and answers, for a paired comparison."""
+    return {name: on_rows(_MEASURES[name][0], classes) for name in CLOSED}
 
 
 def micro_expression_scores(truth: Sequence[str], answers: Sequence[str | None], protocol: Protocol = PLAIN) -> list[Score]:
@@ -106,8 +112,8 @@ def micro_expression_scores(truth: Sequence[str], answers: Sequence[str | None],
     if left_out is not None:
         raise ScoringError(f"'{left_out}' is in none of the three classes of MEGC 2019; leave such samples out")
     merged = [MICRO_EXPRESSION_OF[label] for label in truth]
-    said = [None if answer is None else MICRO_EXPRESSION_OF.get(answer) for answer in answers]
-    return _scores(merged, said, MICRO_EXPRESSIONS, protocol, ("uf1", "uar"))
+    predicted = [None if answer is None else MICRO_EXPRESSION_OF.get(answer) for answer in answers]
+    return _scores(merged, predicted, MICRO_EXPRESSIONS, protocol, ("uf1", "uar"))
 
 
 def compound_scores(

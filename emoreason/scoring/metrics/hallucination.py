@@ -25,10 +25,9 @@ def hallucination_scores(
     answer is yes. false_yes: share of the wrong yes/no answers that are a false yes. None where nothing was wrong.
     """
     same_length(basic=basic, made_up=made_up)
-    said = np.array([[_code(a), _code(b)] for a, b in zip(basic, made_up, strict=True)], dtype=int).reshape(-1, 2)
-    columns = (said[:, 0], said[:, 1])
-    silent = int((said == _NEITHER).any(1).sum())
-    parts = {"basic": mean_defined(said[:, 0] == _YES), "made_up": mean_defined(said[:, 1] == _NO)} if len(said) else {}
+    columns = [np.array([_NEITHER if yes is None else int(yes) for yes in side], dtype=int) for side in (basic, made_up)]
+    silent = int(((columns[0] == _NEITHER) | (columns[1] == _NEITHER)).sum())
+    parts = {"basic": mean_defined(columns[0] == _YES), "made_up": mean_defined(columns[1] == _NO)} if basic else {}
     return [
         measure("hallucination_overall", _overall, columns, protocol, "ratio", silent, parts),
         measure("yes_bias", _yes_bias, columns, protocol, "1", silent),
@@ -36,19 +35,15 @@ def hallucination_scores(
     ]
 
 
-def _code(answer: bool | None) -> int:
-    return _NEITHER if answer is None else int(answer)
-
-
 def _overall(basic: np.ndarray, made_up: np.ndarray) -> float:
     return float(((basic == _YES) & (made_up == _NO)).mean())
 
 
 def _yes_bias(basic: np.ndarray, made_up: np.ndarray) -> float:
-    said = np.concatenate([basic, made_up])
+    predicted = np.concatenate([basic, made_up])
     true = np.repeat([_YES, _NO], len(basic))
-    answered = said != _NEITHER
-    return ratio((said[answered] - true[answered]).sum(), answered.sum()).item()
+    answered = predicted != _NEITHER
+    return ratio((predicted[answered] - true[answered]).sum(), answered.sum()).item()
 
 
 def _false_yes(basic: np.ndarray, made_up: np.ndarray) -> float:

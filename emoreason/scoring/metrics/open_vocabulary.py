@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emoreason.scoring.metrics.checks import ScoringError, same_length
-from emoreason.scoring.metrics.ratios import f_score, mean_defined, ratio
+from emoreason.scoring.metrics.ratios import f_score, mean_defined, ratio_of_sums
 from emoreason.scoring.metrics.score import PLAIN, Protocol, Score, measure
 from emoreason.scoring.metrics.wheels import WheelTables, listed, small_tables
 
@@ -52,7 +52,7 @@ def overlap(
     candidates: of the answers only what maps to one of these words counts.
     """
     same_length(truths=truth, answers=answers)
-    true, said = [listed(words) for words in truth], [listed(words) for words in answers]
+    true, predicted = [listed(words) for words in truth], [listed(words) for words in answers]
     normalisers = tables.normalisers(level)
     on_wheels = set().union(*normalisers)
     calm = np.array([bool(NEUTRAL & set(words)) and not on_wheels & set(words) for words in true], dtype=bool)
@@ -62,13 +62,13 @@ def overlap(
     precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
     for w, normaliser in enumerate(normalisers):
         allowed = None if candidates is None else mapped(candidates, normaliser)
-        for n, (right, named) in enumerate(zip(true, said, strict=True)):
+        for n, (right, named) in enumerate(zip(true, predicted, strict=True)):
             goal, reply = mapped(right, normaliser), mapped(named, normaliser)
             reply = reply if allowed is None else reply & allowed
             if goal:
                 precision[n, w] = len(goal & reply) / len(reply) if reply else 0.0
                 recall[n, w] = len(goal & reply) / len(goal)
-    return Overlap(precision, recall, said, calm, np.array([words is None for words in answers], dtype=bool))
+    return Overlap(precision, recall, predicted, calm, np.array([words is None for words in answers], dtype=bool))
 
 
 def mapped(words: Iterable[str], normaliser: dict[str, str]) -> set[str]:
@@ -113,7 +113,7 @@ def hit_scores(
     candidates: the data set's labels. mscore: the truth's share of those labels that the answer names, 0 if it names none.
     """
     if foreign := set(truth) - set(candidates):
-        raise ScoringError(f"truth '{min(foreign)}' is none of the candidates {sorted(candidates)}")
+        raise ScoringError(f"truth '{min(foreign)}' is not among the candidates {sorted(candidates)}")
     tables = tables or small_tables()
     one_word = [[word] for word in truth]
     plain, with_neutral = (overlap(one_word, answers, tables, neutral=neutral) for neutral in (False, True))
@@ -142,7 +142,7 @@ def companions(found: Overlap, tables: WheelTables, level: str, protocol: Protoc
             int(found.silent[found.scored].sum()), None, found.scored,
         ),
         measure("list_length", mean_defined, (lengths,), protocol, "words", silent),
-        measure("unknown_words", _share, (unknown, lengths), protocol, "ratio", silent),
+        measure("unknown_words", ratio_of_sums, (np.stack([unknown, lengths], 1),), protocol, "ratio", silent),
         measure(
             "neutral_false_alarm", mean_defined, (alarm.astype(float),), protocol, "ratio",
             int(found.silent[found.neutral].sum()), None, found.neutral,
@@ -158,7 +158,3 @@ def _set_f(name: str, found: Overlap, protocol: Protocol) -> Score:
     }
     silent, scored = int(found.silent[found.scored].sum()), found.scored
     return measure(name, set_f, (found.precision, found.recall), protocol, "ratio", silent, parts, scored)
-
-
-def _share(part: np.ndarray, whole: np.ndarray) -> float:
-    return ratio(part.sum(), whole.sum()).item()

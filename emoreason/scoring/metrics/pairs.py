@@ -43,10 +43,10 @@ def pair_scores(
         raise ScoringError(f"truth has pairs of the emotion '{foreign.pop()}', the protocol only {list(emotions)}")
     bare = np.zeros((len(truth), 3), dtype=int)  # [N, found / named / annotated]
     table = np.zeros((len(truth), len(place) + 1, 3), dtype=int)  # [N, K + 1, 3]; the last is for emotions not listed
-    for row, (true, said) in enumerate(zip(truth, answers, strict=True)):
-        bare[row] = _counts(_keys(true, False), _keys(said or (), False))
+    for row, (true, predicted) in enumerate(zip(truth, answers, strict=True)):
+        bare[row] = _counts(_keys(true, False), _keys(predicted or (), False))
         for k, emotion in enumerate([*emotions, None]):
-            table[row, k] = _counts(_of_emotion(true, emotion, place), _of_emotion(said or (), emotion, place))
+            table[row, k] = _counts(_of_emotion(true, emotion, place), _of_emotion(predicted or (), emotion, place))
     silent = sum(answer is None for answer in answers)
     summed = table.sum(0)
     parts = dict(zip(emotions, _f1s(summed)[:-1], strict=True)) | _precision_recall(summed.sum(0))
@@ -67,9 +67,9 @@ def span_pair_scores(
     same_length(truths=truth, answers=answers)
     if any(pair.span is None or pair.span[0] >= pair.span[1] for row in truth for pair in row):
         raise ScoringError("every true pair needs a span with at least one token; without spans use pair_scores")
-    rows = [(set(true), {pair for pair in said or () if pair.span}) for true, said in zip(truth, answers, strict=True)]
-    strict = np.array([_counts(true, said) for true, said in rows]).reshape(-1, 3)
-    tokens = np.array([_token_counts(true, said) for true, said in rows]).reshape(-1, 3)
+    rows = [(set(true), {pair for pair in predicted or () if pair.span}) for true, predicted in zip(truth, answers, strict=True)]
+    strict = np.array([_counts(true, predicted) for true, predicted in rows]).reshape(-1, 3)
+    tokens = np.array([_token_counts(true, predicted) for true, predicted in rows]).reshape(-1, 3)
     silent = sum(answer is None for answer in answers)
     return [
         measure(name, micro_f1, (table,), protocol, "ratio", silent, _precision_recall(table.sum(0)))
@@ -83,12 +83,12 @@ def cause_span_scores(truth: Sequence[str], answers: Sequence[str | None], proto
     Exact match and token F1 (SQuAD) over the positives, F1 of saying "none" over all, token F1 over all.
     """
     same_length(truths=truth, answers=answers)
-    true, said = [_words(text) for text in truth], [None if text is None else _words(text) for text in answers]
-    f1 = np.array([token_f1(t, s) for t, s in zip(true, said, strict=True)], dtype=float)
-    exact = np.array([t == s for t, s in zip(true, said, strict=True)], dtype=float)
+    true, predicted = [_words(text) for text in truth], [None if text is None else _words(text) for text in answers]
+    f1 = np.array([token_f1(t, s) for t, s in zip(true, predicted, strict=True)], dtype=float)
+    exact = np.array([t == s for t, s in zip(true, predicted, strict=True)], dtype=float)
     positive = np.array([bool(t) for t in true], dtype=bool)
-    none = np.array([[not t and s == [], s == [], not t] for t, s in zip(true, said, strict=True)], dtype=int).reshape(-1, 3)
-    silent = np.array([s is None for s in said], dtype=bool)
+    none = np.array([[not t and s == [], s == [], not t] for t, s in zip(true, predicted, strict=True)], dtype=int).reshape(-1, 3)
+    silent = np.array([s is None for s in predicted], dtype=bool)
     lost = int(silent[positive].sum())
     return [
         measure("span_exact_match", mean_defined, (exact,), protocol, "ratio", lost, None, positive),
@@ -98,11 +98,11 @@ def cause_span_scores(truth: Sequence[str], answers: Sequence[str | None], proto
     ]
 
 
-def token_f1(true: Sequence[str], said: Sequence[str] | None) -> float:
+def token_f1(true: Sequence[str], predicted: Sequence[str] | None) -> float:
     """SQuAD's F1 of two bags of words; 1 where both are empty, 0 where one is or nothing could be read."""
-    if said is None or not true or not said:
-        return float(said is not None and not true and not said)
-    return 2 * sum((Counter(true) & Counter(said)).values()) / (len(true) + len(said))
+    if predicted is None or not true or not predicted:
+        return float(predicted is not None and not true and not predicted)
+    return 2 * sum((Counter(true) & Counter(predicted)).values()) / (len(true) + len(predicted))
 
 
 def _words(text: str) -> list[str]:
@@ -119,17 +119,17 @@ def _of_emotion(pairs: Collection[Pair], emotion: str | None, place: dict[str, i
     return _keys([pair for pair in pairs if (pair.emotion if pair.emotion in place else None) == emotion], True)
 
 
-def _counts(true: Collection[Hashable], said: Collection[Hashable]) -> tuple[int, int, int]:
-    return len(set(true) & set(said)), len(said), len(true)
+def _counts(true: Collection[Hashable], predicted: Collection[Hashable]) -> tuple[int, int, int]:
+    return len(set(true) & set(predicted)), len(predicted), len(true)
 
 
-def _token_counts(true: Collection[Pair], said: Collection[Pair]) -> tuple[int, int, int]:
+def _token_counts(true: Collection[Pair], predicted: Collection[Pair]) -> tuple[int, int, int]:
     overlaps = 0
-    for pair in said:
+    for pair in predicted:
         rivals = [t.span for t in true if (t.effect, t.cause, t.emotion) == (pair.effect, pair.cause, pair.emotion)]
         shared = [(max(0, min(pair.span[1], t[1]) - max(pair.span[0], t[0])), t) for t in rivals]
         overlaps += max(shared, key=lambda found: found[0] / (found[1][1] - found[1][0]), default=(0, None))[0]
-    length = [sum(pair.span[1] - pair.span[0] for pair in pairs) for pairs in (said, true)]
+    length = [sum(pair.span[1] - pair.span[0] for pair in pairs) for pairs in (predicted, true)]
     return overlaps, length[0], length[1]
 
 

@@ -32,34 +32,34 @@ def rege_emotion_scores(
 ) -> list[Score]:
     """Emotion track: 100 x accuracy + 100 x mean ROUGE-L, in points of 200. A missing text has ROUGE-L 0."""
     same_length(truths=truth, answers=answers, references=references, texts=texts)
-    right = np.array([true == said for true, said in zip(truth, answers, strict=True)], dtype=float)
+    right = np.array([true == predicted for true, predicted in zip(truth, answers, strict=True)], dtype=float)
     rouge = _rouge(references, texts)
     parts = {"recognition": 100 * right.mean(), "generation": 100 * rouge.mean()} if len(right) else {}
     silent = sum(answer is None for answer in answers)
-    return [measure("rege_emotion", _emotion_points, (right, rouge), protocol, "points", silent, parts)]
+
+    def points(right: np.ndarray, rouge: np.ndarray) -> float:
+        return 100 * float(right.mean() + rouge.mean())
+
+    return [measure("rege_emotion", points, (right, rouge), protocol, "points", silent, parts)]
 
 
 def rege_au_scores(
     truth: np.ndarray,
-    said: np.ndarray,
+    predicted: np.ndarray,
     references: Sequence[str],
     texts: Sequence[str | None],
     protocol: Protocol = PLAIN,
 ) -> list[Score]:
     """Action-unit track: 100 x mean F1 of `action_units.present` tables [N, A] + 100 x mean ROUGE-L."""
-    same_length(truths=truth, answers=said, references=references, texts=texts)
+    same_length(truths=truth, answers=predicted, references=references, texts=texts)
     rouge = _rouge(references, texts)
-    parts = {"recognition": 100 * mean_f1(truth, said), "generation": 100 * rouge.mean()} if len(rouge) else {}
-    silent = int(np.isnan(said).any(1).sum())
-    return [measure("rege_au", _au_points, (truth, said, rouge), protocol, "points", silent, parts)]
+    parts = {"recognition": 100 * mean_f1(truth, predicted), "generation": 100 * rouge.mean()} if len(rouge) else {}
+    silent = int(np.isnan(predicted).any(1).sum())
 
+    def points(truth: np.ndarray, predicted: np.ndarray, rouge: np.ndarray) -> float:
+        return 100 * (mean_f1(truth, predicted) + float(rouge.mean()))
 
-def _emotion_points(right: np.ndarray, rouge: np.ndarray) -> float:
-    return 100 * float(right.mean() + rouge.mean())
-
-
-def _au_points(truth: np.ndarray, said: np.ndarray, rouge: np.ndarray) -> float:
-    return 100 * (mean_f1(truth, said) + float(rouge.mean()))
+    return [measure("rege_au", points, (truth, predicted, rouge), protocol, "points", silent, parts)]
 
 
 def _rouge(references: Sequence[str], texts: Sequence[str | None]) -> np.ndarray:

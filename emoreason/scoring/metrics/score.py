@@ -20,7 +20,7 @@ class Failures:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is compared and how its uncertainty is told. `name`: data, split and reading rule, e.g. "ferplus/test, 8 labels".
+    """What is compared and how its uncertainty is reported. `name`: data, split and reading rule, e.g. "ferplus/test, 8 labels".
 
     groups: for each sample, what is drawn together (subject, speaker, dialogue); None = every sample is its own group.
     note: what a reader must know before trusting the intervals.
@@ -88,19 +88,15 @@ def measure(
     value = statistic(*columns) if n else float("nan")
     interval = bootstrap(statistic, columns, groups, protocol.resamples, protocol.seed)
     clean = {name: number_or_none(part) for name, part in (parts or {}).items()}
-    note = _note(protocol, n if groups is None else len(set(groups))) if interval else ""
+    drawn = n if groups is None else len(set(groups))  # percentiles of few groups cannot reach as far as other subjects would
+    few = f"the interval is drawn from {drawn} groups and too narrow" if drawn < FEW_GROUPS else ""
+    note = "; ".join(note for note in (protocol.note, few) if note) if interval else ""
     return Score(metric, number_or_none(value), n, unit, interval, unanswered, protocol.failures, protocol.name, clean, note)
 
 
 def renamed(scores: Sequence[Score], name: str) -> list[Score]:
     """The same scores with `{}` of `name` filled by their metric, for figures on a scale or in classes of their own."""
     return [replace(score, metric=name.format(score.metric)) for score in scores]
-
-
-def _note(protocol: Protocol, drawn: int) -> str:
-    """Percentiles of so few groups cannot reach as far as other subjects would."""
-    few = f"the interval is drawn from {drawn} groups and too narrow" if drawn < FEW_GROUPS else ""
-    return "; ".join(note for note in (protocol.note, few) if note)
 
 
 def number_or_none(value: float) -> float | None:

@@ -12,6 +12,7 @@ import numpy as np
 from emoreason.scoring.metrics.affect import farthest, mae, numbers, pearson
 from emoreason.scoring.metrics.checks import same_length
 from emoreason.scoring.metrics.classification import accuracy, on_rows, weighted_f1
+from emoreason.scoring.metrics.ratios import mean_defined
 from emoreason.scoring.metrics.score import PLAIN, Protocol, Score, measure
 
 _Classes = tuple[Callable[[np.ndarray], np.ndarray], int]  # values -> classes 0..K-1, and K
@@ -71,11 +72,10 @@ def polarity_scores(truth: Sequence[float], answers: Sequence[str | None], proto
     same_length(truths=truth, answers=answers)
     true = np.asarray(truth, dtype=float)
     signs = {"positive": 1.0, "negative": -1.0, "neutral": 0.0}
-    said = np.array([signs.get(answer or "", np.nan) for answer in answers], dtype=float)
+    predicted = np.array([signs.get(answer or "", np.nan) for answer in answers], dtype=float)
     counted = true != 0
-    neutral = float((said[counted] == 0).mean()) if counted.any() else float("nan")
-    scores = _class_scores("polarity_acc", "polarity_waf", positive_or_not(), true, said, counted, protocol, {"neutral": neutral})
-    return scores[::-1]
+    parts = {"neutral": mean_defined(predicted[counted] == 0)}
+    return _class_scores("polarity_acc", "polarity_waf", positive_or_not(), true, predicted, counted, protocol, parts)[::-1]
 
 
 def _scores(
@@ -88,13 +88,14 @@ def _scores(
 ) -> list[Score]:
     same_length(truths=truth, answers=answers)
     true = numbers(truth, "true sentiment", -limit, limit)
-    said = numbers(answers, "said sentiment", -np.inf, np.inf, may_lack=True)  # MMSA clips, so that models may overshoot
+    # MMSA clips, so that models may overshoot
+    predicted = numbers(answers, "predicted sentiment", -np.inf, np.inf, may_lack=True)
     scores = []
     for name, (classes, skip_zero) in table.items():
         counted = true != 0 if skip_zero else np.ones(len(true), dtype=bool)
         f1 = name.replace("acc2", "f1") if name in with_f1 else None
-        scores += _class_scores(name, f1, classes, true, said, counted, protocol)
-    columns, silent = (true, farthest(true, said, -limit, limit)), int(np.isnan(said).sum())
+        scores += _class_scores(name, f1, classes, true, predicted, counted, protocol)
+    columns, silent = (true, farthest(true, predicted, -limit, limit)), int(np.isnan(predicted).sum())
     return [
         *scores,
         measure("mae", mae, columns, protocol, "scale", silent),
@@ -107,13 +108,13 @@ def _class_scores(
     f1_name: str | None,
     classes: _Classes,
     true: np.ndarray,
-    said: np.ndarray,
+    predicted: np.ndarray,
     counted: np.ndarray,
     protocol: Protocol,
     parts: dict[str, float] | None = None,
 ) -> list[Score]:
     of, k = classes
-    columns = of(true).astype(int), np.where(np.isnan(said), k, of(said)).astype(int)
-    silent = int(np.isnan(said[counted]).sum())
+    columns = of(true).astype(int), np.where(np.isnan(predicted), k, of(predicted)).astype(int)
+    silent = int(np.isnan(predicted[counted]).sum())
     kinds = [(name, accuracy)] + ([(f1_name, weighted_f1)] if f1_name else [])
     return [measure(kind, on_rows(value, k), columns, protocol, "ratio", silent, parts, counted) for kind, value in kinds]

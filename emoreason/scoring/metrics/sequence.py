@@ -44,16 +44,16 @@ def event_order_scores(
     tolerance_s: float = 0.0,
     protocol: Protocol = PLAIN,
 ) -> list[Score]:
-    """F1 of the longest common subsequence, over all timelines: 2 LCS / (told + true). `parts`: precision and recall.
+    """F1 of the longest common subsequence, over all timelines: 2 LCS / (predicted + true). `parts`: precision and recall.
 
     A timeline that could not be read tells nothing. None where there are no events at all.
     """
     same_length(truths=truth, answers=answers)
-    table = np.zeros((len(truth), 3), dtype=int)  # common, told, true
-    for row, (true, said) in enumerate(zip(truth, answers, strict=True)):
-        names = ordered(true, tolerance_s), ordered(said or (), tolerance_s)
+    table = np.zeros((len(truth), 3), dtype=int)  # common, predicted, true
+    for row, (true, predicted) in enumerate(zip(truth, answers, strict=True)):
+        names = ordered(true, tolerance_s), ordered(predicted or (), tolerance_s)
         table[row] = lcs_length(*names), len(names[1]), len(names[0])
-    common, told, true = table.sum(0)
-    parts = {"precision": ratio(common, told).item(), "recall": ratio(common, true).item()}
+    common, predicted, true = table.sum(0)
+    parts = {"precision": ratio(common, predicted).item(), "recall": ratio(common, true).item()}
     silent = sum(answer is None for answer in answers)
     return [measure("event_order_f1", micro_f1, (table,), protocol, "ratio", silent, parts)]

@@ -3,7 +3,7 @@
 A word goes three steps: written form -> base word -> words of the wheels that it is a synonym of -> ring of one wheel. Several
 ways are possible; the first in alphabetical order that leads into the wheel is taken, so the result is the same for everybody.
 The published tables (OV-MER, Lian et al.; MER-UniBench, Lian et al. 2025) are read from the user's folder. The small default has
-one wheel of our own words: its figures compare with nobody's.
+one wheel of our own words: its figures do not compare with others.
 
 The published tables have oddities, kept so that figures compare. They list "fear" as a form of "fearless" too, which comes first
 in alphabetical order ("courageous", "daring"): on four of the five wheels the bare word "fear" counts as a pleasant emotion, as

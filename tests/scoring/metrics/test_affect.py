@@ -76,5 +76,5 @@ def test_no_samples_and_errors():
         a.affect_scores({"valence": [float("nan")]}, {"valence": [0.0]})
     with pytest.raises(ScoringError, match="same dimensions"):
         a.affect_scores({"valence": [0.0]}, {"arousal": [0.0]})
-    with pytest.raises(ScoringError, match="2 true valence, 1 said valence"):
+    with pytest.raises(ScoringError, match="2 true valence, 1 predicted valence"):
         a.affect_scores({"valence": [0.0, 0.1]}, {"valence": [0.0]})

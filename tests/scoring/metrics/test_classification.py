@@ -13,9 +13,7 @@ from emoreason.scoring.metrics.score import Protocol
 LABELS = ("anger", "fear", "joy", "sadness")
 FAST = Protocol(resamples=0)
 samples = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=40)
-with_silence = st.lists(
-    st.tuples(st.sampled_from(LABELS), st.sampled_from((*LABELS, None, "happy"))), min_size=1, max_size=40
-)
+with_silence = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from((*LABELS, None, "happy"))), min_size=1, max_size=40)
 
 
 def values(scores):
@@ -86,7 +84,7 @@ def test_no_samples_give_no_value():
 
 
 def test_errors_name_what_is_wrong():
-    with pytest.raises(ScoringError, match="'calm' is none of the labels"):
+    with pytest.raises(ScoringError, match="'calm' is not among the labels"):
         c.classification_scores(["calm"], ["joy"], LABELS)
     with pytest.raises(ScoringError, match="2 truths, 1 answers"):
         c.classification_scores(["joy", "joy"], ["joy"], LABELS)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emoreason.scoring.metrics.checks import ScoringError, align, by_id
+from emoreason.scoring.metrics.checks import ScoringError
 from emoreason.scoring.metrics.classification import classification_scores
 from emoreason.scoring.metrics.intervals import bootstrap, paired_difference
 from emoreason.scoring.metrics.score import Failures, Protocol, measure
@@ -90,12 +90,3 @@ def test_counted_rows_take_their_groups_along():
     counted = np.array([True, True, False, False])
     score = measure("m", mean, [np.array([0.0, 1.0, 9.0, 9.0])], Protocol(groups=list("abcd"), resamples=50), counted=counted)
     assert (score.value, score.n) == (0.5, 2) and score.interval == (0.0, 1.0)
-
-
-def test_answers_are_aligned_by_id():
-    truths = by_id([("a", 1), ("b", 2)], "truths")
-    assert align(truths, {"b": "x"}) == [None, "x"]
-    with pytest.raises(ScoringError, match="first: 'c'"):
-        align(truths, {"c": "x"})
-    with pytest.raises(ScoringError, match="answers: 'a' occurs twice"):
-        by_id([("a", 1), ("a", 1)], "answers")

@@ -114,7 +114,7 @@ def test_silence_is_no_better_than_a_wrong_word():
 def test_no_samples_and_errors():
     assert all(score.value is None for score in ov.set_scores([], [], protocol=FAST))
     assert all(score.value is None for score in ov.hit_scores([], [], ("joy",)))
-    with pytest.raises(ScoringError, match="'calm' is none of the candidates"):
+    with pytest.raises(ScoringError, match="'calm' is not among the candidates"):
         ov.hit_scores(["calm"], [["calm"]], ("joy",))
     with pytest.raises(ConfigError, match="not 'outer'"):
         ov.set_scores([["joy"]], [["joy"]], level="outer")
