@@ -15,6 +15,7 @@ from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.instructions.record import Strict
 from emoreason.labels.action_units import AUS
+from emoreason.perception.degraded import Damage
 
 Kind = Literal[
     "emotion", "action_units", "sentiment", "valence_arousal", "open_vocabulary", "reasoning", "causes", "hallucination"
@@ -60,6 +61,7 @@ class Suite(Strict):
     action units scored. `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench. `answer`: whose answer
     counts: the product's `verdict`, what the model writes when nothing is constrained (`free`), or the trained `head` of the face
     or voice encoder alone; a judge without it gives its verdict. `without`: a part that a model's prompt is never given.
+    `degrade`: every picture is spoilt in this way and its face measured anew (perception.degraded).
     `metrics`: those of certain benchmarks beside those of the kind, see `families`.
     """
 
@@ -79,6 +81,7 @@ class Suite(Strict):
     wheels: str | None = None
     answer: Literal["verdict", "free", "head"] = "verdict"
     without: Literal["face", "voice", "evidence"] | None = None
+    degrade: Damage | None = None
     metrics: list[Family] = []
     primary: str
     protocol: str
@@ -97,6 +100,8 @@ class Suite(Strict):
             raise ValueError(f"metrics '{foreign[0]}' are for kind '{KIND_OF[foreign[0]]}', not for '{self.kind}'")
         if self.answer == "head" and (self.kind not in ("emotion", "action_units") or self.input == "words"):
             raise ValueError("`answer: head` is for emotions and action units of pictures or sound")
+        if self.degrade is not None and self.input == "words":
+            raise ValueError("`degrade` spoils pictures, and words alone have none")
         if self.answer == "free" and self.kind != "emotion":
             raise ValueError("`answer: free` is for kind 'emotion'; the other written answers are free as they are")
         return self

@@ -17,8 +17,8 @@ from emoreason.instructions.recipe import load_recipe
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.training.face.data import FOLDS, SPLITS, Faces
 from emoreason.training.face.model import FaceTraining
-from emoreason.training.face.scores import accuracy, decide, interval, mean_f1, predict, uar
-from emoreason.training.face.training import natural, train_face
+from emoreason.training.face.scores import accuracy, decide, interval, mean_f1, natural, predict, uar
+from emoreason.training.face.training import train_face
 from emoreason.training.fit import Progress
 from emoreason.training.phases import check_finished, places_of
 from emoreason.training.settings.face import FaceSettings

@@ -13,8 +13,10 @@ from emoreason.model.config import FaceConfig
 from emoreason.training.face import training
 from emoreason.training.face.batches import Collate, FaceClips, Source
 from emoreason.training.face.protocols import CK_SETS, cross_validated, home, left_out, refolded, run_protocol, without
-from emoreason.training.face.scores import CODED, accuracy, decide, interval, mean_f1, uar
-from emoreason.training.face.training import calibrate, scores, sources_of, train_face, validation_of
+from emoreason.training.face.scores import CODED, accuracy, decide, interval, mean_f1, scores, uar
+from emoreason.training.face.teacher import taught
+from emoreason.training.face.training import calibrate, sources_of, train_face
+from emoreason.training.face.validation import validation_of
 from emoreason.training.phases import WHOLE, places_of
 
 # Not narrower: with 8 channels and two threads, oneDNN's convolution backward was seen to corrupt the heap (torch 2.13, CPU).
@@ -32,7 +34,7 @@ def new():
 def batch(seed=0):
     sources = [Source(FACES["ferplus"], "still", 0.5), Source(FACES["ckplus_neutral_peak"], "course", 0.5)]
     clips = FaceClips(sources, PHASE.clips, PHASE.balance, seed)
-    return Collate(PHASE.augment)([clips.example(next(clips.mixture)) for _ in range(10)])
+    return Collate(PHASE.augment, 48)([clips.example(next(clips.mixture)) for _ in range(10)])
 
 
 def test_every_term_reaches_the_tokens_and_nothing_is_dead():
@@ -113,7 +115,7 @@ def test_the_test_split_never_takes_part():
     assert len(ck) == 4 and all((some["fold"] != 4).all() and (some["fold"] == 3).any() for some in ck)
     assert any((FACES["ckplus48"]["fold"] == 4).tolist())
     assert all((source.faces["split"] == 0).all() for source in drawn if source.faces.dataset == "ferplus")
-    assert all((validation_of(phase, FACES)["split"] == 1).all() for phase in FACE.phases)
+    assert all((validation_of(phase, FACES).calibrates["split"] == 1).all() for phase in FACE.phases)
 
 
 def test_a_phase_that_nothing_can_choose_for_is_refused():
@@ -126,7 +128,8 @@ def test_several_sets_may_choose():
     both = PHASE.model_copy(update={"validation": ["ferplus", "ckplus48"]})
     chosen_by = validation_of(both, FACES)
     counts = [int((FACES[name]["split"] == 1).sum()) for name in both.validation]
-    assert len(chosen_by) == len(chosen_by["majority"]) == sum(counts) and 0 < scores(new(), chosen_by)["score"] < 2
+    assert len(chosen_by.calibrates) == sum(counts)
+    assert chosen_by.scores(model := new()) == scores(model, chosen_by.calibrates)
 
 
 class Stopped:
@@ -168,11 +171,6 @@ def test_a_protocol_that_is_stopped_gives_no_figures(tmp_path, monkeypatch):
         cross_validated(new(), without(TWO_STEPS, CK_SETS)[1], FACES, 0, tmp_path)
 
 
-def test_another_crop_than_the_prepared_one():
-    with pytest.raises(ConfigError, match="48 pixels"):
-        training.new_training(FaceConfig(image_size=64), PHASE.loss, 0)
-
-
 def test_the_temperature_undoes_what_was_multiplied():
     model = new()
     with torch.no_grad():
@@ -208,3 +206,116 @@ def test_intervals_draw_whole_groups():
     low, high = interval(lambda places: float(values[places].mean()), ["a", "a", "b", "b"], draws=200)
     assert (low, high) == (0, 1)
     assert interval(lambda places: 0.5, ["a", "b"], draws=10) == [0.5, 0.5]
+
+
+# what a phase may ask for
+
+
+def first(**changed):
+    """The first phase, with these changes."""
+    return face_settings({"alone": changed}, schedule=SCHEDULE).phases[0]
+
+
+def alone(asked):
+    """Settings of that phase alone."""
+    return TWO_STEPS.model_copy(update={"phases": [asked]})
+
+
+def test_shown_units_may_count_more():
+    sources = sources_of(FACE.phases[1], FACE, FACES)
+    loss = PHASE.loss.model_copy(update={"positive": "balanced"})
+    weights = training.positive_weights(loss, sources)
+    assert weights[AUS.index("AU12")] > 1 and weights.max() <= training.MOST_POSITIVE and weights.min() >= 1
+    assert (training.positive_weights(PHASE.loss, sources) == 1).all()
+    model, given = new().eval(), batch()
+    given["aus"] = torch.where(given["aus"].isnan(), torch.nan, 1.0)
+    before = model(**given)["coded"]
+    model.expect(PHASE.loss, torch.full((8,), 1 / 8), torch.full((len(AUS),), 3.0))
+    assert float(model(**given)["coded"]) == pytest.approx(3 * float(before), rel=1e-4)
+
+
+def test_adjusted_logits_leave_less_of_the_prior():
+    model, prior = new(), torch.tensor([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    model.expect(PHASE.loss.model_copy(update={"logit_adjust": 1.0}), prior)
+    assert torch.allclose(model.emotion.log_prior.exp(), torch.full((8,), 1 / 8))
+    torch.testing.assert_close(model.margin, prior.log())
+    model.expect(PHASE.loss, prior)
+    torch.testing.assert_close(model.emotion.log_prior, prior.log())
+    assert not model.margin.any()
+
+
+def test_focus_is_on_what_is_not_recognised_yet():
+    model, target = new(), torch.eye(8)[:2][:, None]
+    sure, mask = 6 * target, torch.ones(2, 1, dtype=torch.bool)
+    plain = [float(model._emotion(logits, target, mask)) for logits in (sure, -sure)]
+    model.loss = model.loss.model_copy(update={"focus": 2.0})
+    focused = [float(model._emotion(logits, target, mask)) for logits in (sure, -sure)]
+    assert focused[0] < 0.05 * plain[0] and focused[1] > 0.9 * plain[1]
+
+
+def test_a_phase_may_begin_with_given_weights(tmp_path):
+    trained, _ = run(alone(first()), tmp_path / "one")
+    file = tmp_path / "one" / "final" / WHOLE
+    zero = SCHEDULE | {"steps": 0}
+    taken, finished = run(alone(first(start=str(file), schedule=zero)), tmp_path / "two")
+    assert finished and (tmp_path / "two" / "final" / "parts.json").is_file()
+    for name, value in trained.named_parameters():
+        assert torch.equal(taken.state_dict()[name], value.detach()), name
+    gone_on, _ = run(alone(first(start=str(file.parent))), tmp_path / "three")
+    assert any(not gone_on.state_dict()[name].equal(value) for name, value in trained.named_parameters())
+    with pytest.raises(ConfigError, match="nowhere: no weights here"):
+        run(alone(first(start="nowhere")), tmp_path / "four")
+    with pytest.raises(ConfigError, match="steps is 0, it must be at least 1"):
+        first(schedule=zero)
+
+
+def test_a_teacher_softens_the_labels(tmp_path):
+    run(alone(first()), tmp_path)
+    teacher = {"checkpoints": "final", "share": 0.6}
+    phase = first(teacher=teacher)
+    sources = sources_of(phase, FACE, FACES)
+    before = sources[0].faces["emotion"].clone()
+    sources[0].faces["emotion"][0] = torch.nan  # nobody labelled it
+    soft = taught(sources, new(), phase.teacher, tmp_path, tmp_path / "next")
+    said = soft[0].faces["emotion"]
+    torch.testing.assert_close(said.sum(1), torch.ones(len(said)))
+    assert (said[1:] - 0.4 * before[1:]).min() >= 0 and not said.isnan().any()
+    assert torch.equal(taught(sources, None, phase.teacher, None, tmp_path / "next")[0].faces["emotion"], said)  # kept
+    other = taught(sources, new(), phase.teacher.model_copy(update={"data": ["ckplus48"]}), tmp_path, tmp_path / "other")
+    assert other[0] is sources[0]
+
+
+TRANSFER = [
+    {"data": "ferplus", "metric": ["accuracy", "uar_even"]},
+    {"data": "ckplus48", "splits": ["train", "valid"], "emotions": ["anger", "disgust"], "among": ["anger", "disgust"]},
+    {"data": "ferplus", "damaged": ["blur", "dark"], "metric": "uar_even"},
+]
+
+
+def test_entries_choose_by_their_mean():
+    phase = first(validation=TRANSFER)
+    copies = {f"ferplus-{damage}": made_faces(count=80, seed=n) for n, damage in enumerate(("blur", "dark"), 5)}
+    chosen_by = validation_of(phase, FACES | copies)
+    assert set(chosen_by.pictures) == {"ferplus", "ckplus48", *copies}
+    counted = chosen_by.pictures["ckplus48"][1]
+    assert set(counted["majority"].tolist()) == {EMOTIONS.index("anger"), EMOTIONS.index("disgust")}
+    assert (counted["fold"] != 4).all()
+    model = new()
+    told = chosen_by.scores(model)
+    each = {name: told[f"{name}_score"] for name in chosen_by.pictures}
+    home = scores(model, FACES["ferplus"].split("valid"))
+    assert each["ferplus"] == pytest.approx((home["accuracy"] + home["uar_even"]) / 2)
+    damaged = (each["ferplus-blur"] + each["ferplus-dark"]) / 2
+    assert told["score"] == pytest.approx((each["ferplus"] + each["ckplus48"] + damaged) / 3)
+    assert len(chosen_by.calibrates) == int((FACES["ferplus"]["split"] == 1).sum())
+
+
+def test_entries_that_cannot_choose_are_refused():
+    with pytest.raises(ConfigError, match="take it out of data.ckplus48.train"):  # which `joint` learns from
+        face_settings({"joint": {"validation": TRANSFER}}, schedule=SCHEDULE)
+    with pytest.raises(ConfigError, match="mixes names of data sets with entries"):
+        first(validation=["ferplus", TRANSFER[0]])
+    with pytest.raises(ConfigError, match="'angry' is not an emotion"):
+        first(validation=[TRANSFER[0] | {"among": ["angry", "fear"]}])
+    with pytest.raises(ConfigError, match="names the data set 'ferpluss'; did you mean"):
+        first(validation=[TRANSFER[0] | {"data": "ferpluss"}])
