@@ -27,7 +27,9 @@ def asked(monkeypatch):
     [
         ("cv", [("face", "cv"), ("voice", "cv", "voices")]),
         ("leave:ckplus48", [("face", "leave:ckplus48")]),
+        ("leave:lfw_emotion", [("face", "leave:lfw_emotion")]),
         ("leave:nemo", [("voice", "leave:nemo", "ravdess")]),  # by settings of its own: RAVDESS is less to learn from
+        ("leave:ravdess", [("voice", "leave:ravdess", "nemo")]),
     ],
 )
 def test_each_protocol_asks_the_stages_that_it_is_for(asked, tmp_path, name, calls):
@@ -36,7 +38,7 @@ def test_each_protocol_asks_the_stages_that_it_is_for(asked, tmp_path, name, cal
 
 
 def test_an_unknown_one_is_refused(asked, tmp_path):
-    with pytest.raises(ConfigError, match="run tiny has no stage for a protocol 'leave:meld': cv, leave:ckplus48, leave:nemo"):
+    with pytest.raises(ConfigError, match="has no stage for a protocol 'leave:meld': cv, leave:ckplus48, leave:lfw_emotion"):
         protocol("leave:meld", Workspace(load_run("tiny"), tmp_path))
     assert not asked
 

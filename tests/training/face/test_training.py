@@ -1,5 +1,7 @@
 """Training of faces on made-up data: it learns, the tokens learn, phases and protocols fit together, scores are right."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from made_faces import made_faces
@@ -10,7 +12,8 @@ from emoreason.errors import ConfigError, TrainingError
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.config import FaceConfig
-from emoreason.training.face import training
+from emoreason.perception.degraded import DAMAGES
+from emoreason.training.face import protocols, training
 from emoreason.training.face.batches import Collate, FaceClips, Source
 from emoreason.training.face.protocols import CK_SETS, cross_validated, home, left_out, refolded, run_protocol, without
 from emoreason.training.face.scores import CODED, accuracy, decide, interval, mean_f1, scores, uar
@@ -18,13 +21,17 @@ from emoreason.training.face.teacher import taught
 from emoreason.training.face.training import calibrate, sources_of, train_face
 from emoreason.training.face.validation import validation_of
 from emoreason.training.phases import WHOLE, places_of
+from emoreason.training.settings.face import copy_name
 
 # Not narrower: with 8 channels and two threads, oneDNN's convolution backward was seen to corrupt the heap (torch 2.13, CPU).
 SMALL = FaceConfig(trunk_dim=96, dim=16, heads=2, layers=1, dynamics=2, dropout=0.0)
 SCHEDULE = {"steps": 2, "batch": 8, "ema": 0.5, "precision": "fp32", "evaluate_every": None, "warmup": 0.05}
-TWO_STEPS = face_settings(schedule=SCHEDULE, lr={"trunk": 1e-3, "rest": 1e-3}, kept=0.0)
+TWO_STEPS = face_settings(schedule=SCHEDULE, lr={"trunk": 1e-3, "rest": 1e-3}, kept=0.0, validation="ferplus")
 PHASE = FACE.phases[0]
 FACES = {name: made_faces(name, 80) for name in ("ferplus", "ckplus48", "ckplus_neutral_peak")}
+FACES["lfw"] = replace(made_faces(count=80, seed=3), dataset="lfw")
+
+COPIES = {copy_name(name, damage): faces for name, faces in FACES.items() for damage in DAMAGES}
 
 
 def new():
@@ -100,7 +107,7 @@ def test_phases_are_saved_and_only_loaded_the_second_time(tmp_path):
 
 
 def test_a_share_of_the_starting_weights_is_kept(tmp_path):
-    asked = {kept: face_settings({"joint": {"kept": kept}}, schedule=SCHEDULE) for kept in (0.0, 1.0)}
+    asked = {kept: face_settings({"joint": {"kept": kept}}, schedule=SCHEDULE, validation="ferplus") for kept in (0.0, 1.0)}
     models = {kept: run(one, tmp_path / str(kept))[0] for kept, one in asked.items()}
     start = load_file(tmp_path / "1.0" / "alone" / WHOLE)
     for name, parameter in models[1.0].named_parameters():
@@ -111,15 +118,17 @@ def test_a_share_of_the_starting_weights_is_kept(tmp_path):
 def test_the_test_split_never_takes_part():
     """Of CK+ that is a fold of subjects; of FER+ only "train" is learned from."""
     drawn = [source for phase in FACE.phases for source in sources_of(phase, FACE, FACES)]
-    ck = [source.faces for source in drawn if source.faces.dataset != "ferplus"]
+    ck = [source.faces for source in drawn if source.faces.dataset not in ("ferplus", "lfw")]
     assert len(ck) == 4 and all((some["fold"] != 4).all() and (some["fold"] == 3).any() for some in ck)
     assert any((FACES["ckplus48"]["fold"] == 4).tolist())
-    assert all((source.faces["split"] == 0).all() for source in drawn if source.faces.dataset == "ferplus")
-    assert all((validation_of(phase, FACES).calibrates["split"] == 1).all() for phase in FACE.phases)
+    assert all((source.faces["split"] == 0).all() for source in drawn if source.faces.dataset in ("ferplus", "lfw"))
+    chosen_by = [validation_of(phase, FACES | COPIES) for phase in FACE.phases]
+    assert all((one.calibrates["split"] == 1).all() for one in chosen_by)
+    assert all((faces["split"] < 2).all() for one in chosen_by for _, faces in one.pictures.values())
 
 
 def test_a_phase_that_nothing_can_choose_for_is_refused():
-    nothing = {"ferplus": made_faces(count=80, majority=torch.full((80,), -1, dtype=torch.int8))}
+    nothing = FACES | {"ferplus": made_faces(count=80, majority=torch.full((80,), -1, dtype=torch.int8))}
     with pytest.raises(ConfigError, match="phase 'alone': no picture in the split valid of ferplus is labelled with an emotion"):
         validation_of(PHASE, nothing)
 
@@ -147,6 +156,21 @@ def test_protocols_judge_every_picture_once(tmp_path):
     assert apart["of_8"]["n"] == int((FACES["ckplus48"]["majority"] != contempt).sum())
     tested = home(model, FACES["ferplus"], {FACES["ferplus"].split("test").ids[0]})
     assert tested["home_without_repeated"]["n"] == tested["home"]["n"] - 1
+
+
+def test_photographs_are_judged_without_and_with_them(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(protocols, "train_face", lambda model, asked, *_: trained.append([p.name for p in asked.phases]) or True)
+    told = run_protocol("leave:lfw_emotion", new(), TWO_STEPS, FACES, 0, tmp_path)
+    assert trained == [["alone"], ["alone", "joint"]] and set(told) == {"without", "with"}
+    figures = told["with"]
+    valid = FACES["lfw"].split("valid")
+    assert figures["away"]["n"] == figures["away_of_5"]["n"] < len(valid) and figures["home"]["n"] == len(valid)
+    assert set(figures["away_of_8"]["recall"]) == set(protocols.PHOTOGRAPHED)
+    for kind in ("neutral_given_a_feeling_even", "neutral_given_a_feeling_own", "calibration_error"):
+        assert all(0 <= figures[where][kind] <= 1 for where in ("home", "away"))
+    with pytest.raises(ValueError, match="'leave:fer'"):
+        run_protocol("leave:fer", new(), TWO_STEPS, FACES, 0, tmp_path)
 
 
 def test_a_fold_that_is_judged_is_not_learned_from():
@@ -213,7 +237,7 @@ def test_intervals_draw_whole_groups():
 
 def first(**changed):
     """The first phase, with these changes."""
-    return face_settings({"alone": changed}, schedule=SCHEDULE).phases[0]
+    return face_settings({"alone": {"validation": "ferplus"} | changed}, schedule=SCHEDULE).phases[0]
 
 
 def alone(asked):
