@@ -16,7 +16,8 @@ from emoreason.scoring.metrics.score import Protocol
 from emoreason.training.fit import Progress
 from emoreason.training.phases import check_finished, places_of
 from emoreason.training.settings.voice import VoicePhaseSettings, VoiceSettings
-from emoreason.training.voice.training import Corpus, VoiceTraining, decide, occurring, predict, train_voice
+from emoreason.training.voice.model import VoiceTraining
+from emoreason.training.voice.training import Corpus, decide, occurring, predict, train_voice
 
 PROTOCOLS = ("cv", "leave:nemo", "leave:ravdess")
 FOLDS = 5
