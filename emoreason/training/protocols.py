@@ -5,6 +5,7 @@ from typing import Any
 from emoreason.errors import ConfigError
 from emoreason.training.face import protocols as face
 from emoreason.training.settings.read import load_stage_file
+from emoreason.training.settings.voice import VoiceSettings
 from emoreason.training.stages.face import FaceStage
 from emoreason.training.stages.kinds import stage_of
 from emoreason.training.stages.stage import Progress, Workspace
@@ -12,7 +13,6 @@ from emoreason.training.stages.voice import VoiceStage
 from emoreason.training.voice import protocols as voice
 
 PROTOCOLS = tuple(dict.fromkeys((*face.PROTOCOLS, *voice.PROTOCOLS)))
-WITHOUT = {"leave:nemo": "voice-without-nemo", "leave:ravdess": "voice-without-ravdess"}  # stage files
 
 
 def protocol(name: str, work: Workspace, progress: Progress | None = None) -> dict[str, Any]:
@@ -25,8 +25,15 @@ def protocol(name: str, work: Workspace, progress: Progress | None = None) -> di
         if isinstance(stage, FaceStage) and name in face.PROTOCOLS:
             figures[stage.name] = stage.protocol(name, progress)
         if isinstance(stage, VoiceStage) and name in voice.PROTOCOLS:
-            settings = load_stage_file(WITHOUT[name]) if name in WITHOUT else stage.settings
-            figures[stage.name] = stage.protocol(name, settings, progress)
+            figures[stage.name] = stage.protocol(name, _left_out(name, stage), progress)
     if not figures:
         raise ConfigError(f"run {work.run.name} has no stage for a protocol '{name}': {', '.join(PROTOCOLS)}")
     return figures
+
+
+def _left_out(name: str, stage: VoiceStage) -> VoiceSettings:
+    """The stage's own settings, or for leave:NAME those of the stage file `BASE-without-NAME`: less to learn from takes less
+    training."""
+    if not name.startswith("leave:"):
+        return stage.settings
+    return load_stage_file(f"{stage.settings.stage or 'voice'}-without-{name.removeprefix('leave:')}")

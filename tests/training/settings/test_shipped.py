@@ -94,7 +94,8 @@ def test_the_voice():
     assert asdict(phase.plan(VOICE.seed)) == SAME | plan | {"warmup": 0.05, "save_every_s": 180.0}
     assert (phase.lr, phase.dropout, phase.kept) == (2e-3, 0.3, 0.0)
     assert phase.augment.model_dump() == {"shortest": 0.5, "masked": 0.2, "no_prosody": 0.5, "mixing": 0.3}
-    assert phase.loss.model_dump() == {"emotion": 1.0, "tokens": 0.5, "smoothing": 0.05}
+    loss = {"emotion": 1.0, "tokens": 0.5, "smoothing": 0.05, "invariance": 0.0, "invariant_to": "data"}
+    assert phase.loss.model_dump() == loss and phase.tuning is VOICE.adapter is None
 
 
 def test_the_words():
