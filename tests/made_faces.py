@@ -4,12 +4,15 @@ import torch
 
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.face.data import CANVAS, Faces, fold_of
+from emoreason.training.face.data import Crop, Faces, fold_of
 
 E, A = len(EMOTIONS), len(AUS)
+CROP = Crop(48, 0.1)
 
 
-def made_faces(dataset: str = "ferplus", count: int = 40, seed: int = 0, **changed: torch.Tensor) -> Faces:
+def made_faces(
+    dataset: str = "ferplus", count: int = 40, seed: int = 0, crop: Crop = CROP, **changed: torch.Tensor
+) -> Faces:
     """Emotions in turn, all with a mesh; the first half is train, then valid and test. Of CK+: two frames a sequence, first
     and last, in the edition with neutral frames; AU12 goes with happiness."""
     rng = torch.Generator().manual_seed(seed)
@@ -31,7 +34,7 @@ def made_faces(dataset: str = "ferplus", count: int = 40, seed: int = 0, **chang
     if dataset != "ferplus":  # by subject, as in the recipes
         split = (fold - 2).clamp(0)
     arrays = {
-        "crops": torch.randint(0, 256, (count, CANVAS, CANVAS), generator=rng, dtype=torch.uint8),
+        "crops": torch.randint(0, 256, (count, crop.canvas, crop.canvas), generator=rng, dtype=torch.uint8),
         "landmarks": torch.rand(count, 478, 3, generator=rng).half(),
         "blendshapes": torch.rand(count, 52, generator=rng).half(),
         "pose": 10 * torch.randn(count, 3, generator=rng),
@@ -41,6 +44,7 @@ def made_faces(dataset: str = "ferplus", count: int = 40, seed: int = 0, **chang
         "emotion": torch.eye(E)[majority],
         "known": torch.ones(count),
         "majority": majority.to(torch.int8),
+        "doubted": torch.zeros(count, dtype=torch.bool),
         "aus": coded,
         "measured": torch.rand(count, A, generator=rng),
         "split": split.to(torch.int8),

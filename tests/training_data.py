@@ -22,7 +22,7 @@ from emoreason.media import Clip
 from emoreason.perception.geometry import MEASURES
 
 EMOTIONS = "neutral happiness surprise sadness anger disgust fear contempt unknown nf".split()
-FACES, VOICES = ("ferplus", "ckplus48", "ckplus_neutral_peak"), ("ravdess", "nemo")
+FACES, VOICES = ("ferplus", "ckplus48", "ckplus_neutral_peak", "lfw_emotion"), ("ravdess", "nemo")
 SETS = (*FACES, *VOICES, "meld")
 SPLITS = {"Train": 12, "Valid": 4, "Test": 4}
 
@@ -32,6 +32,7 @@ def make_run(folder: Path) -> Path:
     make_model(folder)
     make_data(folder / "data")
     write_faces(folder / "data" / "ckplus48")
+    write_portraits(folder / "data" / "lfw_emotion")
     write_sentences(folder / "data" / "nemo_polish")
     observe(folder / "data", folder / "store")
     file = folder / "run.yaml"
@@ -94,6 +95,18 @@ def write_faces(folder: Path) -> None:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / path), rng.integers(0, 256, (48, 48), dtype=np.uint8))
     (folder / "au_labels.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_portraits(folder: Path) -> None:
+    """Two photographs of each of eight people; two of them are in the validation split."""
+    lines, rng = ["image,person,emotion,smile,split"], np.random.default_rng(2)
+    (folder / "images").mkdir(parents=True)
+    for n in range(8):
+        for take, emotion in enumerate(("happiness", "neutral")):
+            name = f"images/p{n:04d}_{take}.jpg"
+            cv2.imwrite(str(folder / name), rng.integers(0, 256, (64, 64), dtype=np.uint8))
+            lines.append(f"{name},p{n:04d},{emotion},{('smile', 'no_smile', '')[n % 3]},{'valid' if n > 5 else 'train'}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
 
 
 def write_sentences(folder: Path) -> None:

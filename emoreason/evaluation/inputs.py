@@ -1,7 +1,8 @@
 """What a judge is shown of a sample: its measured media, or its words alone. The truth is not in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from emoreason.errors import EmoReasonError
 from emoreason.evaluation.sample import EvalSample, text_of
@@ -9,11 +10,13 @@ from emoreason.evaluation.suite import Suite
 from emoreason.inference.judges import Judge
 from emoreason.inference.reasoner import EmotionReasoner
 from emoreason.instructions.conversation import segment_of
-from emoreason.instructions.observe_all import data_store, find, jobs_of
+from emoreason.instructions.observe_all import data_store, find, jobs_of, settings_of
 from emoreason.instructions.record import Record
 from emoreason.media import Clip
+from emoreason.perception.degraded import degraded_clip
 from emoreason.perception.observation import Observation
 from emoreason.perception.segments import Segment
+from emoreason.perception.speaking import who_speaks
 
 
 class NotMeasured(EmoReasonError):
@@ -64,4 +67,19 @@ def load_input(sample: EvalSample, suite: Suite, root: Path, store: Path, judge:
     if observation is None:
         raise NotMeasured(f"{sample.media or record.id}: there is nothing to measure, or it cannot be kept in {store}")
     clip = jobs[0].clip()
+    if suite.degrade is not None and clip.has_video:
+        spoilt = degraded_clip(clip, observation, suite.degrade)
+        return SampleInput(sample, record, seen_anew(judge, record, observation, spoilt), spoilt)
     return SampleInput(sample, record, judge.refine(observation, clip, kept), clip)
+
+
+def seen_anew(judge: Judge, record: Record, before: Observation, clip: Clip, **settings: Any) -> Observation:
+    """Faces of `clip`, kept nowhere; voice and words as they were. The first look may have been at a frame of its own rate.
+
+    settings: of perception, in place of those that the record is measured by.
+    """
+    wanted = replace(settings_of(record, words=False), voice=False, **settings)
+    seen = EmotionReasoner(judge, wanted).observe(clip)
+    source = replace(seen.source, duration_s=before.source.duration_s, has_audio=before.source.has_audio)
+    speaking = {person: () for person in (one.person for one in seen.people)} | dict(who_speaks(seen.people, before.voice))
+    return replace(seen, source=source, settings=before.settings, voice=before.voice, words=before.words, speaking=speaking)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from emoreason.instructions.record import Strict
 from emoreason.labels.action_units import AUS
+from emoreason.perception.degraded import Damage
 
 
 class Subset(Strict):
@@ -45,6 +46,7 @@ class Suite(Strict):
     action units scored. `wheels`: folder, below the data root, with the emotion wheels of MER-UniBench. `answer`: whose answer
     counts: the product's `verdict`, what the model writes when nothing is constrained (`free`), or the trained `head` of the face
     or voice encoder alone; a judge without it gives its verdict. `without`: a part that a model's prompt is never given.
+    `degrade`: every picture is spoilt in this way and its face measured anew (perception.degraded).
     `metrics`: those of certain benchmarks beside those of the kind, see the task's `benchmarks`.
     """
 
@@ -64,6 +66,7 @@ class Suite(Strict):
     wheels: str | None = None
     answer: Literal["verdict", "free", "head"] = "verdict"
     without: Literal["face", "voice", "evidence"] | None = None
+    degrade: Damage | None = None
     metrics: list[str] = []
     primary: str
     protocol: str
@@ -74,4 +77,6 @@ class Suite(Strict):
             raise ValueError("give one of `split` and `folds`")
         if unknown := [unit for unit in self.units if unit not in AUS]:
             raise ValueError(f"'{unknown[0]}' is not a measured action unit; write e.g. AU04")
+        if self.degrade is not None and self.input == "words":
+            raise ValueError("`degrade` spoils pictures, and words alone have none")
         return self

@@ -165,7 +165,10 @@ class Probed(Strict):
 
 
 class Fields(Strict):
-    """Templates of what a record holds. Of a list of media paths the first that exists is taken; frames may be a glob."""
+    """Templates of what a record holds. Of a list of media paths the first that exists is taken; frames may be a glob.
+
+    `notes`, name -> template, keeps what is no label of its own, such as a second annotator's opinion; empty ones are left out.
+    """
 
     id: str
     group: str
@@ -185,6 +188,7 @@ class Fields(Strict):
     explanation: str | None = None
     explanation_source: Literal["human", "model"] = "human"
     probe: Probed | None = None
+    notes: dict[str, str] = {}
     start_s: str | None = None
     end_s: str | None = None
     image: str | list[str] | None = None

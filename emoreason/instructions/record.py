@@ -149,6 +149,7 @@ class Record(Strict):
     causes: list[Cause] = []
     explanation: list[Sentence] = []
     probe: Probe | None = None
+    notes: dict[str, str] = {}  # what else the files say of it, such as a second opinion; no task asks about it
     synthetic: list[str] = []  # ids of the records this one was put together from
 
     @model_validator(mode="after")

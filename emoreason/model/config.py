@@ -51,13 +51,15 @@ class FaceConfig(PreTrainedConfig):
 
 @strict
 class VoiceConfig(PreTrainedConfig):
-    """`whisper_config` describes a Whisper encoder of any size; only its encoder is built."""
+    """`whisper_config` describes a Whisper encoder of any size; only its encoder is built. adapter: {"rank", "layers": [places]}
+    of low-rank changes to it (model.voice.VoiceAdapter); None = the encoder as it is."""
 
     model_type = "emoreason_voice"
     sub_configs_defaults = {"whisper_config": SubConfigSpec(config_class=AutoConfig, model_type="whisper")}
 
     whisper_config: dict | PreTrainedConfig | None = None
     tokens: int = 4
+    adapter: dict[str, Any] | None = None
 
 
 @strict

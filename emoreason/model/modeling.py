@@ -65,7 +65,8 @@ class EmoReasonForConditionalGeneration(PreTrainedModel):
         face, voice = config.face_config, config.voice_config
         self.backbone = backbone or new_backbone(config.language_config)
         self.face = FaceRegionEncoder(new_trunk(face), face.dim, face.heads, face.layers, face.dynamics, face.dropout)
-        self.voice = VoiceEncoder(whisper or WhisperEncoder(voice.whisper_config), voice.tokens)
+        encoder = whisper or WhisperEncoder(voice.whisper_config)
+        self.voice = VoiceEncoder(encoder, voice.tokens, adapter=voice.adapter)
         layout = config.layout
         self.face_connector = Connector(face.dim, config.text_width, layout.face)
         self.voice_connector = Connector(voice.whisper_config.d_model, config.text_width, layout.voice)

@@ -5,13 +5,20 @@ Q voice tokens, C vocal cues.
 Only as many positions are computed as there is audio; Whisper's own 30 s of padding is never run.
 """
 
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from emoreason.errors import ConfigError
 from emoreason.labels.voice_cues import VOICE_CUES
 from emoreason.model.batch import VoiceBatch, VoiceOutput
+from emoreason.model.low_rank import LowRankLayers
 
 FRAMES_PER_POSITION = 2  # the second convolution has stride 2: two 10 ms mel frames a position
 WHOLE = 2 * FRAMES_PER_POSITION  # mel frames of one pooled position
@@ -21,6 +28,7 @@ NARROW = 3  # eighths of Whisper's width
 # Where the mix starts. A linear probe from one corpus to another (nEMO to RAVDESS, 6 emotions) had a recall of 0.50 on the means
 # of layers 2 and 3 of 6, and 0.21 on the last, which tells words.
 BEST_DEPTH = 0.4
+PROJECTIONS = re.compile(r"self_attn\.(q|k|v|out)_proj|fc[12]")  # of a Whisper layer, that adapters go on
 GATE_DB = 30.0  # frames further below the loudest one are pauses and say nothing of the voice
 
 
@@ -106,14 +114,27 @@ class ProsodyToken(nn.Module):
         return self.body(torch.cat([placed, known.to(placed.dtype)], dim=-1))  # [B, D]
 
 
+class VoiceAdapter(LowRankLayers):
+    """Changes of some of Whisper's encoder layers, so that they tell how something is said. The encoder itself is a pinned asset
+    and stays as it is; only these weights are saved."""
+
+    def __init__(self, encoder: WhisperEncoder, rank: int, layers: Sequence[int]):
+        """`layers`: counted from 0. Raises ConfigError for one that the encoder does not have."""
+        if strange := [n for n in layers if not 0 <= n < len(encoder.layers)]:
+            raise ConfigError(f"voice: layer {strange[0]} is none of the encoder's 0 to {len(encoder.layers) - 1}")
+        super().__init__({n: encoder.layers[n] for n in layers}, rank, PROJECTIONS)
+
+
 class VoiceEncoder(nn.Module):
     """Whisper states mixed over layers, narrowed and pooled to `tokens` tokens, and one token of measured prosody.
 
     Narrowing comes before pooling because emotional speech is scarce: with few speakers, every width less is a speaker less to
-    learn by heart.
+    learn by heart. adapter: VoiceConfig.adapter, the sizes of a VoiceAdapter; None: Whisper as it is.
     """
 
-    def __init__(self, encoder: WhisperEncoder, tokens: int = 4, dropout: float = 0.0):
+    def __init__(
+        self, encoder: WhisperEncoder, tokens: int = 4, dropout: float = 0.0, adapter: Mapping[str, Any] | None = None
+    ):
         super().__init__()
         self.encoder, dim = encoder, encoder.config.d_model
         narrow = NARROW * dim // 8
@@ -124,6 +145,7 @@ class VoiceEncoder(nn.Module):
         self.narrow = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, narrow), nn.GELU())
         self.pool = MaskedAttentionPool(narrow, tokens)
         self.out, self.prosody = nn.Linear(2 * narrow, dim), ProsodyToken(dim)
+        self.adapter = None if adapter is None else VoiceAdapter(encoder, **adapter)
 
     def set_moments(self, mean: Tensor, deviation: Tensor) -> None:
         """[L, D] of training speech. Whisper's later layers have single channels a hundred times as large as the others, which a
@@ -136,7 +158,22 @@ class VoiceEncoder(nn.Module):
 
     def hear(self, mel: Tensor, mel_mask: Tensor, prosody: Tensor) -> VoiceOutput:
         """As VoiceBatch has them."""
-        return self.pool_states(*listen(self.encoder, mel, mel_mask), prosody)
+        return self.pool_states(*self.listen(mel, mel_mask), prosody)
+
+    def listen(self, mel: Tensor, mel_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """As the function of that name, by the adapted encoder where there is an adapter."""
+        with nullcontext() if self.adapter is None else self.adapter.in_force(self.encoder.layers):
+            return listen(self.encoder, mel, mel_mask)
+
+    def take_adapter(self, state: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Have a new adapter of just the sizes that saved weights of this encoder (names without `voice.`) were made with, or
+        none; returns VoiceConfig.adapter."""
+        downs = {name: value for name, value in state.items() if name.startswith("adapter.") and name.endswith(".0.weight")}
+        layers = sorted({int(name.split(".")[2]) for name in downs})
+        sizes = {"rank": len(next(iter(downs.values()))), "layers": layers} if downs else None
+        here = self.centre.device
+        self.adapter = None if sizes is None else VoiceAdapter(self.encoder, **sizes).train(self.training).to(here)
+        return sizes
 
     def pool_states(self, states: Tensor, mask: Tensor, prosody: Tensor) -> VoiceOutput:
         """From (cached) states [B, L, S, D]: training runs this part alone once the encoder is frozen."""

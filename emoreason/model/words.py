@@ -3,10 +3,9 @@
 They are read alone: what a face or a voice shows has heads of its own. Letters: B segments, S tokens, D width.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,33 +16,15 @@ from transformers.initialization import no_init_weights
 from emoreason.errors import ConfigError
 from emoreason.model.backbones import PROJECTIONS, decoder_of
 from emoreason.model.batch import WordsBatch
+from emoreason.model.low_rank import LowRankLayers
 
 
-class WordsAdapter(nn.Module):
-    """Low-rank changes of a language model's layers (LoRA, Hu et al. 2022, arXiv:2106.09685), in force only while it reads
-    utterances: what it writes stays as it is, and its own adapter may be merged or not."""
+class WordsAdapter(LowRankLayers):
+    """Changes of a language model's layers while it reads utterances: what it writes stays as it is, and its own adapter may be
+    merged or not."""
 
     def __init__(self, layers: Mapping[int, nn.Module], rank: int):
-        """`layers`: those to be changed, by their place in the decoder. A new adapter changes nothing yet."""
-        super().__init__()
-        self.layers = nn.ModuleDict(
-            {str(n): nn.ModuleDict({key: _low_rank(module, rank) for key, module in _projections(layer)})
-             for n, layer in layers.items()}
-        )  # fmt: skip
-
-    @contextmanager
-    def in_force(self, layers: nn.ModuleList) -> Iterator[None]:
-        """Meanwhile the decoder's `layers` are changed."""
-        handles = [
-            module.register_forward_hook(partial(_add, changes[key]))
-            for n, changes in self.layers.items()
-            for key, module in _projections(layers[int(n)])
-        ]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+        super().__init__(layers, rank, PROJECTIONS)
 
 
 def new_adapter(backbone: PreTrainedModel, reads: Mapping[str, Any] | None) -> WordsAdapter | None:
@@ -85,10 +66,8 @@ def merged_layers(backbone: PreTrainedModel, count: int, adapter: WordsAdapter |
     with no_init_weights():
         out = type(backbone)(config)
     out.load_state_dict(backbone.state_dict(), strict=False)
-    for n, changes in adapter.layers.items() if adapter is not None else ():
-        for key, module in _projections(_layers(out)[int(n)]):
-            down, up = changes[key]
-            module.weight += (up.weight @ down.weight).to(module.weight.dtype)
+    if adapter is not None:
+        adapter.merge_into(_layers(out))
     return out.eval()
 
 
@@ -119,23 +98,6 @@ def _layers(backbone: PreTrainedModel) -> nn.ModuleList:
     if decoder is None:
         raise ConfigError(f"words: where the layers of a '{backbone.config.model_type}' lie is not known to model/backbones.py")
     return decoder.layers
-
-
-def _projections(layer: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The linear layers that adapters go on, by their last name, which is their own within a layer."""
-    for name, module in layer.named_modules():
-        if PROJECTIONS.fullmatch(name):
-            yield name.rpartition(".")[2], module
-
-
-def _low_rank(module: nn.Module, rank: int) -> nn.Sequential:
-    up = nn.Linear(rank, module.out_features, bias=False)
-    nn.init.zeros_(up.weight)
-    return nn.Sequential(nn.Linear(module.in_features, rank, bias=False), up)
-
-
-def _add(change: nn.Sequential, _: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
-    return out + change(inputs[0].to(change[0].weight.dtype)).to(out.dtype)
 
 
 def words_width(text_width: int) -> int:

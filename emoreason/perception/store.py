@@ -38,6 +38,7 @@ from emoreason.perception.observation import (
 from emoreason.perception.refinement import HeadUnits, Refinement
 
 VERSION = 1  # raise when a change in perception makes old observations wrong
+HEARD_VERSION = 2  # the same, of what can be heard: pictures need not be looked at again
 SHARD_ROWS = 2048  # about 6 MB of landmarks
 STALE_S = 24 * 3600  # a temporary folder this old belongs to a process that was killed
 
@@ -97,7 +98,8 @@ def landmarks_in_pixels(relative: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def key(source: Source, settings: Mapping[str, Any]) -> str:
     """Equal bytes, settings and perception version give the same key. The file's name has no part in it."""
-    text = json.dumps([VERSION, FACE_COLUMNS, MEASURES, source.sha256, source.kind, settings], sort_keys=True)
+    version = VERSION if source.kind == "picture" else [VERSION, HEARD_VERSION]
+    text = json.dumps([version, FACE_COLUMNS, MEASURES, source.sha256, source.kind, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

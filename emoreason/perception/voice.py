@@ -1,4 +1,9 @@
-"""Where somebody speaks, and how it sounds: voice activity by Silero, prosody on what it finds. Streams in blocks."""
+"""Where somebody speaks, and how it sounds: voice activity by Silero, prosody on what it finds. Streams in blocks.
+
+The network does not know high voices that shout: of 1,200 clips of RAVDESS it misses 15, with a pitch around 500 Hz. Where it
+finds next to nothing, it listens again to the sound slowed down, and so deeper; then it misses one of them, and still finds
+nothing in noises, hums, chords and melodies.
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from scipy.ndimage import find_objects, label
+from scipy.signal import resample_poly
 
 from emoreason.errors import EnvironmentProblem
 from emoreason.media import Clip
@@ -19,6 +25,8 @@ SERIES_HOP_S = 0.05
 # natural speech (up to MIN_GAP_S) bridged, so that one span is about one phrase.
 SPEECH, STILL_SPEECH = 0.5, 0.35
 MIN_SPEECH_S, MIN_GAP_S, PADDING_S = 0.25, 0.3, 0.05
+NEXT_TO_NOTHING_S = 0.5  # of speech in a whole clip: then it is listened to again
+SLOWED = (20, 11)  # so many samples for so many: 0.55 of the speed
 
 
 class SpeechDetector:
@@ -59,6 +67,38 @@ class SpeechDetector:
         return self.feed(np.zeros(-len(self._rest) % self.HOP, np.float32))
 
 
+class SlowedDetector:
+    """The same on the sound slowed down by `SLOWED`; its answers are about the same stretches of 32 ms of the sound as it is."""
+
+    HOP = SpeechDetector.HOP
+
+    def __init__(self) -> None:
+        self._detector, self._heard, self._samples, self._told = SpeechDetector(), np.zeros(0, np.float32), 0, 0
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """As SpeechDetector.feed."""
+        self._samples += len(samples)
+        slowed = resample_poly(samples.astype(np.float32, copy=False), *SLOWED) if len(samples) else samples
+        self._heard = np.concatenate([self._heard, self._detector.feed(slowed)])
+        return self._tell(self._samples // self.HOP)
+
+    def finish(self) -> np.ndarray:
+        """As SpeechDetector.finish."""
+        self._heard = np.concatenate([self._heard, self._detector.finish()])
+        return self._tell(-(-self._samples // self.HOP))
+
+    def _tell(self, until: int) -> np.ndarray:
+        """Of stretches up to `until`: the largest answer about any part of each; of a block's last one, about its beginning."""
+        up, down = SLOWED
+        out = np.zeros(max(until - self._told, 0), np.float32)
+        for i, stretch in enumerate(range(self._told, until)):
+            first, last = stretch * up // down, -(-(stretch + 1) * up // down)
+            heard = self._heard[first:last]
+            out[i] = heard.max() if len(heard) else (self._heard[-1] if len(self._heard) else 0.0)
+        self._told = max(until, self._told)
+        return out
+
+
 def read_voice(
     clip: Clip, settings: PerceptionSettings, progress: Progress | None = None
 ) -> tuple[Voice | None, list[Note]]:
@@ -70,17 +110,26 @@ def read_voice(
         return None, [Note("no_audio", "The file has no sound.")]
     probabilities, frames = _listen(clip, progress)
     spans = speech_spans(probabilities, len(frames) * prosody.HOP_S)
+    if sum(end_s - start_s for start_s, end_s in spans) < NEXT_TO_NOTHING_S and _is_heard(frames):
+        again, frames_again = _listen(clip, progress, SlowedDetector())
+        if more := speech_spans(again, len(frames_again) * prosody.HOP_S):
+            spans, frames = more, frames_again
     if not spans:
         return None, [Note("no_speech", "There is sound, but no speech was found in it.")]
     pitch_hz, loudness_db = prosody.series(frames, round(SERIES_HOP_S / prosody.HOP_S))
     return Voice(spans, prosody.voice_cues(frames, spans), SERIES_HOP_S, pitch_hz, loudness_db), []
 
 
+def _is_heard(frames: prosody.Frames) -> bool:
+    """Whether the track holds anything but digital silence."""
+    return bool((frames.level_db > prosody.SILENT_DB).any())
+
+
 class _Listener:
     """One pass over the track: speech probabilities (every 32 ms) and prosodic frames (every 10 ms)."""
 
-    def __init__(self) -> None:
-        self.detector, self.stream = SpeechDetector(), pitch.FrameStream()
+    def __init__(self, detector: SpeechDetector | SlowedDetector) -> None:
+        self.detector, self.stream = detector, pitch.FrameStream()
         self.probabilities: list[np.ndarray] = [np.zeros(0, np.float32)]
         self.frames = [prosody.analyse(np.zeros((0, pitch.WINDOW), np.float32), np.zeros(0, bool))]
         self.done = 0  # frames
@@ -104,8 +153,10 @@ class _Listener:
         self.done += len(cut)
 
 
-def _listen(clip: Clip, progress: Progress | None) -> tuple[np.ndarray, prosody.Frames]:
-    listener = _Listener()
+def _listen(
+    clip: Clip, progress: Progress | None, detector: SpeechDetector | SlowedDetector | None = None
+) -> tuple[np.ndarray, prosody.Frames]:
+    listener = _Listener(detector or SpeechDetector())
     for start_s, samples in clip.audio_blocks(BLOCK_S):  # they join without gaps, from 0 s on
         listener.hear(samples)
         if progress is not None:

@@ -13,6 +13,7 @@ from emoreason.report.schema import Verdict
 from emoreason.scoring.decision import decide, pool
 
 COMPOUND_SHARE = 0.25  # both of the two strongest emotions need at least this much
+TOLD_APART = 0.01  # between the most and the least likely emotion, where anything is said about them
 SENTIMENT_BOUND = 0.15  # |valence| below it counts as neutral
 
 
@@ -97,8 +98,9 @@ def by_emotion(probabilities: np.ndarray) -> dict[str, float]:
 
 
 def _derived(probabilities: np.ndarray | None) -> dict[str, Any]:
-    """Of the probabilities [8] of the canonical emotions."""
-    if probabilities is None:
+    """Of the probabilities [8] of the canonical emotions; of ones that are all alike nothing follows, although more emotions are
+    unpleasant than pleasant."""
+    if probabilities is None or float(np.ptp(probabilities)) < TOLD_APART:
         return {}
     p = by_emotion(probabilities)
     valence, arousal = valence_arousal(p)

@@ -63,9 +63,9 @@ class Schedule:
     track: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "window", "log_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"schedule: {name} is {getattr(self, name)}, it must be at least 1")
+        for name, least in {"steps": 0, "batch": 1, "accumulate": 1, "window": 1, "log_every": 1}.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"schedule: {name} is {getattr(self, name)}, it must be at least {least}")
         if not 0 <= self.warmup < 1 or (self.ema is not None and not 0 < self.ema < 1):
             raise ConfigError(f"schedule: warmup {self.warmup} and ema {self.ema} are shares between 0 and 1")
         if self.precision not in ("auto", "bf16", "fp32"):

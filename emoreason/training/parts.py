@@ -55,8 +55,18 @@ def load_parts(model: nn.Module, folder: str | Path, parts: Iterable[str] | None
         file = folder / index["parts"][part]["file"]
         if not file.is_file() or _sha256(file) != index["parts"][part]["sha256"]:
             raise ConfigError(f"{file} is missing or not what parts.json says; save the part again")
-        _fill(part_state(model, part), load_file(file), file)
+        saved = load_file(file)
+        if part == "voice":
+            _adapt(model, saved)
+        _fill(part_state(model, part), saved, file)
     return index
+
+
+def _adapt(model: nn.Module, saved: Mapping[str, Tensor]) -> None:
+    """Whether the voice encoder has an adapter, and of which size, is told by its weights: a later stage need not know."""
+    sizes = model.voice.take_adapter({name.removeprefix("voice."): value for name, value in saved.items()})
+    if hasattr(model, "config"):
+        model.config.voice_config.adapter = sizes
 
 
 def figures(info: Mapping[str, Any]) -> dict[str, float]:

@@ -30,7 +30,7 @@ def train_phases(model: nn.Module, phases: Sequence[Phase], places: Sequence[Pat
     """
     for phase, place in zip(phases, places, strict=True):
         if (place / WHOLE).is_file():
-            _load(model, place / WHOLE)
+            load_whole(model, place / WHOLE)
         elif train(phase, place):
             save_file_whole(unfrozen(model), place / WHOLE)
         else:
@@ -57,7 +57,8 @@ def copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in unfrozen(model).items() if value.is_floating_point()}
 
 
-def _load(model: nn.Module, file: Path) -> None:
+def load_whole(model: nn.Module, file: Path) -> None:
+    """Fill all that is not frozen from a file of a finished phase. Raises ConfigError for one of another model."""
     saved = load_file(file)
     if differing := sorted(saved.keys() ^ unfrozen(model).keys()):
         raise ConfigError(f"{file} is of another model (first difference: {differing[0]}); train into another folder")

@@ -157,6 +157,14 @@ def test_version_is_part_of_the_key(observation, monkeypatch):
     assert key(observation.source, observation.settings) != before
 
 
+def test_what_is_heard_has_a_version_of_its_own(observation, monkeypatch):
+    film, picture = (replace(observation.source, kind=kind) for kind in ("video", "picture"))
+    before = [key(source, observation.settings) for source in (film, picture)]
+    monkeypatch.setattr(store_module, "HEARD_VERSION", store_module.HEARD_VERSION + 1)
+    after = [key(source, observation.settings) for source in (film, picture)]
+    assert before[0] != after[0] and before[1] == after[1]
+
+
 def test_settings_are_stored_as_they_were(tmp_path, observation):
     fill(ObservationStore(tmp_path / "cache"), observation)
     stored = json.loads(next((tmp_path / "cache").glob("*/observation.json")).read_text())

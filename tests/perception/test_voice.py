@@ -1,8 +1,12 @@
 """Speech is found where it is, and only there."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from builders import even_times, write_media
+from scipy.signal import resample_poly
 from voices import RATE, melody, noise, silence, speech, tones, write_wav
 
 from emoreason import assets
@@ -12,6 +16,7 @@ from emoreason.perception import voice
 from emoreason.perception.settings import PerceptionSettings
 
 SETTINGS = PerceptionSettings()
+DATA = Path(os.environ.get("EMOREASON_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def sample_clip():
@@ -46,6 +51,56 @@ def test_sound_without_speech_is_no_voice(tmp_path, sound):
     clip = Clip(write_wav(tmp_path / "sound.wav", np.concatenate([sound, silence(0.02)])))
     found, notes = voice.read_voice(clip, SETTINGS)
     assert found is None and [note.code for note in notes] == ["no_speech"]
+
+
+@pytest.fixture
+def hurried(tmp_path):
+    """A voice as a tape plays it that runs nearly twice as fast: from 0.8 to 2.45 s."""
+    fast = resample_poly(speech(3, 230), *reversed(voice.SLOWED))
+    return Clip(write_wav(tmp_path / "fast.wav", np.concatenate([silence(0.8), fast, silence(0.7)]))), 0.8 + len(fast) / RATE
+
+
+@pytest.mark.parametrize("block_s", [voice.BLOCK_S, 0.7])
+def test_the_second_look_is_at_the_sound_slowed_down(hurried, monkeypatch, block_s):
+    monkeypatch.setattr(voice, "BLOCK_S", block_s)
+    clip, until_s = hurried
+    first, _ = voice._listen(clip, None)
+    again, frames = voice._listen(clip, None, voice.SlowedDetector())
+    assert abs(len(again) - len(first)) <= 1 and again.max() > 0.9
+    spans = voice.speech_spans(again, len(frames) * 0.01)
+    assert abs(spans[0][0] - 0.8) < 0.15 and abs(spans[-1][1] - until_s) < 0.2
+
+
+def test_next_to_nothing_is_listened_to_again(hurried, monkeypatch):
+    clip, until_s = hurried
+    listen, asked = voice._listen, []
+
+    def deaf(clip, progress, detector=None):
+        asked.append(detector)
+        probabilities, frames = listen(clip, progress, detector)
+        return (np.zeros_like(probabilities), frames) if detector is None else (probabilities, frames)
+
+    monkeypatch.setattr(voice, "_listen", deaf)
+    found, notes = voice.read_voice(clip, SETTINGS)
+    assert not notes and abs(found.spans[-1][1] - until_s) < 0.2 and len(asked) == 2
+    assert {cue.cue for cue in found.cues} >= {"pitch", "loudness"}
+
+
+def test_speech_and_digital_silence_are_listened_to_once(dialogue, tmp_path, monkeypatch):
+    asked, listen = [], voice._listen
+    monkeypatch.setattr(voice, "_listen", lambda *given: asked.append(given) or listen(*given))
+    voice.read_voice(dialogue, SETTINGS)
+    voice.read_voice(Clip(write_wav(tmp_path / "nothing.wav", np.zeros(2 * RATE, np.float32))), SETTINGS)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("name", ["18/03-01-05-02-02-01-18", "20/03-01-06-02-02-02-20", "06/03-01-03-02-02-02-06"])
+def test_high_voices_that_shout_are_speech(name):
+    file = DATA / "ravdess_speech" / f"Actor_{name}.opus"
+    if not file.is_file():
+        pytest.skip("RAVDESS is not at hand (EMOREASON_DATA)")
+    found, _ = voice.read_voice(Clip(file), SETTINGS)
+    assert sum(end_s - start_s for start_s, end_s in found.spans) > 1
 
 
 def test_the_sample_clip_has_sound_without_speech():

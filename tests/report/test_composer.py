@@ -8,6 +8,7 @@ from emoreason.labels.emotions import EMOTIONS
 from emoreason.perception.observation import Note
 from emoreason.report import composer
 from emoreason.report.assemble import assemble, emotion_spans
+from emoreason.report.judgement import Judgement
 from emoreason.report.schema import ModelInfo
 
 WHOLE = (0.3, 2.5, 4.7)
@@ -131,3 +132,12 @@ def test_what_fits_less_is_told_too():
     assert made.verdict.emotion == "happiness"
     assert "closing of the eyes (AU43)" in made.explanation.text and "fits happiness less" in made.explanation.text
     assert made.explanation.faithfulness == 1.0
+
+
+def test_of_probabilities_that_are_all_alike_nothing_is_derived():
+    """Five of the eight emotions are unpleasant: their mean is no sentiment of anybody."""
+    even = Judgement(0.0, 1.0, np.full(8, 0.125), None, "nothing stands out", None, "").verdict()
+    assert even.probabilities["anger"] == 0.125 and even.abstained
+    assert even.sentiment is even.valence is even.arousal is None and even.derived == []
+    told = Judgement(0.0, 1.0, np.array([0.3, *[0.1] * 7]), "anger", None, None, "").verdict()
+    assert told.sentiment == "negative"

@@ -7,9 +7,12 @@ from training_data import make_model
 
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
+from emoreason.labels.voice_cues import VOICE_CUES
+from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.modeling import WEIGHTS, EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
 from emoreason.model.untrained import untrained
+from emoreason.model.voice import VoiceAdapter, VoiceBatch
 from emoreason.training.parts import save_parts
 from emoreason.training.run import load_run
 from emoreason.training.ship import ship, unfinished
@@ -68,3 +71,26 @@ def test_nothing_finished_and_too_large_are_refused(folder, tmp_path):
     with pytest.raises(ConfigError, match="would be .* MB, more than the 0 MB that the package may carry"):
         ship(run, tmp_path, tmp_path / "weights", most_mb=0.001)
     assert not list((tmp_path / "weights").iterdir())
+
+
+def test_the_adapter_of_the_voice_is_shipped_and_heard(folder, tmp_path):
+    """Saved small, loaded by nothing but the folder, and part of what the engine perceives; Whisper itself is not copied."""
+    run = load_run(folder / "run.yaml")
+    model, processor = untrained(run.model)
+    model.voice.adapter = VoiceAdapter(model.voice.encoder, 2, [0])
+    torch.manual_seed(4)
+    for name in ("v_proj", "fc1", "fc2"):
+        torch.nn.init.normal_(model.voice.adapter.layers["0"][name][1].weight)
+    finish(model, tmp_path, "voice", ["voice", "heads.voice_emotion"], 4, {})
+    ship(run, tmp_path, tmp_path / "weights")
+    loaded = EmoReasonForConditionalGeneration.from_pretrained(tmp_path / "weights")
+    assert loaded.config.voice_config.adapter == {"rank": 2, "layers": [0]}
+    state = load_file(tmp_path / "weights" / WEIGHTS)
+    assert "voice.adapter.layers.0.fc1.0.weight" in state and not any(name.startswith("voice.encoder.") for name in state)
+    batch = VoiceBatch(torch.randn(1, 8, 60), torch.ones(1, 60, dtype=torch.bool), torch.full((1, len(VOICE_CUES)), torch.nan))
+    heard = TransformersEngine(loaded, processor.tokenizer).perceive({"voice": batch})["voice_emotion"]
+    with torch.no_grad():
+        wanted = model.eval().head_logits(None, model.voice(batch))["voice_emotion"]
+        torch.testing.assert_close(heard, wanted, atol=2e-2, rtol=2e-2)  # stored in half precision
+        loaded.voice.adapter = None
+        assert not torch.allclose(heard, loaded.head_logits(None, loaded.voice(batch))["voice_emotion"], atol=1e-4)

@@ -13,17 +13,14 @@ import cv2
 import numpy as np
 
 from emoreason.evaluation.audits.trials import Change, Changed, Condition, Plan
-from emoreason.evaluation.inputs import SampleInput
+from emoreason.evaluation.inputs import SampleInput, seen_anew
 from emoreason.evaluation.tasks import EvalContext
 from emoreason.inference.judges import Judge
-from emoreason.inference.reasoner import EmotionReasoner
-from emoreason.instructions.observe_all import settings_of
-from emoreason.media import Clip
 from emoreason.media.clip import Frame
+from emoreason.media.spoilt import SpoiltClip
 from emoreason.perception.observation import Observation
 from emoreason.perception.people import main_person
 from emoreason.perception.segments import Segment
-from emoreason.perception.speaking import who_speaks
 
 GREY = 128
 
@@ -61,7 +58,7 @@ def _spoilt(spoil: Spoil, level: Any) -> Change:
         if not original.clip.has_video:
             return None
         clip = SpoiltClip(original.clip.path, lambda frame: spoil(frame.image, face_at(original.observation, frame), level))
-        return judge, replace(original, observation=_seen_anew(judge, original, clip), clip=clip)
+        return judge, replace(original, observation=seen_anew(judge, original.record, original.observation, clip), clip=clip)
 
     return changed
 
@@ -72,36 +69,10 @@ def _slower(fps: float) -> Change:
     def changed(judge: Judge, original: SampleInput) -> Changed:
         if original.clip.kind != "video" or (original.observation.source.fps or 0) <= fps:
             return None
-        return judge, replace(original, observation=_seen_anew(judge, original, original.clip, fps=fps))
+        seen = seen_anew(judge, original.record, original.observation, original.clip, fps=fps)
+        return judge, replace(original, observation=seen)
 
     return changed
-
-
-def _seen_anew(judge: Judge, original: SampleInput, clip: Clip, **settings: Any) -> Observation:
-    """Faces of `clip`, kept nowhere; voice and words as they were. The first look may have been at a frame of its own rate."""
-    before = original.observation
-    wanted = replace(settings_of(original.record, words=False), voice=False, **settings)
-    seen = EmotionReasoner(judge, wanted).observe(clip)
-    source = replace(seen.source, duration_s=before.source.duration_s, has_audio=before.source.has_audio)
-    speaking = {person: () for person in (one.person for one in seen.people)} | dict(who_speaks(seen.people, before.voice))
-    return replace(seen, source=source, settings=before.settings, voice=before.voice, words=before.words, speaking=speaking)
-
-
-class SpoiltClip(Clip):
-    """A file whose every frame is changed as it is read."""
-
-    def __init__(self, path: str, change: Callable[[Frame], np.ndarray]):
-        super().__init__(path)
-        self.change = change
-
-    def sample(self, *arguments: Any, **named: Any) -> Iterator[Frame]:
-        return map(self._changed, super().sample(*arguments, **named))
-
-    def frames(self, *arguments: Any, **named: Any) -> list[Frame]:
-        return [self._changed(frame) for frame in super().frames(*arguments, **named)]
-
-    def _changed(self, frame: Frame) -> Frame:
-        return replace(frame, image=self.change(frame))
 
 
 def face_at(observation: Observation, frame: Frame) -> Face:

@@ -58,6 +58,7 @@ def record_of(row: Row, recipe: Recipe, root: Path) -> Record:
         target_turn=row.target_turn,
         causes=[c.model_copy(update={"emotion": _known(c.emotion, scheme)}) if c.emotion else c for c in row.causes],
         probe=_probe(fields.probe, columns) if fields.probe else None,
+        notes={name: value for name, template in fields.notes.items() if (value := text(template)) is not None},
         explanation=[
             Sentence(text=sentence.strip(), source=fields.explanation_source)
             for sentence in _SENTENCE_END.split(text(fields.explanation) or "")

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emoreason.labels.action_units import AUS, BLENDSHAPES
+from emoreason.training.face.chance import per_clip
+from emoreason.training.face.damage import damaged
 from emoreason.training.face.mirror import MIRROR
 from emoreason.training.settings.face import FaceAugment
 
@@ -31,15 +33,17 @@ def augment(
     measured [F, A]; everything else is handed on. clips [F]: number of the clip of each frame. crops come back as float 0..1
     [F, H, H]; `series` [F, 52] are the blendshapes before any were left out, NaN where none were measured.
     """
-    out = mirrored(frames, _per_clip(torch.rand, clips, rng) < strength.mirror)
+    out = mirrored(frames, per_clip(torch.rand, clips, rng) < strength.mirror)
     gone = (torch.rand(len(clips), generator=rng) < strength.no_mesh) | ~out["mesh"]  # [F]
     matrix = _placements(clips, gone, rng, strength)
-    out["crops"] = _soften(_light(placed(out["crops"], matrix, side), clips, rng, strength), clips, rng, strength)
-    out["crops"] = _erase(out["crops"], clips, rng, strength)
+    crops, hurt = damaged(_light(placed(out["crops"], matrix, side), clips, rng, strength), clips, rng, strength)
+    out["crops"] = _erase(_soften(crops, clips, rng, strength), clips, rng, strength)
+    out["crops"] = _without_picture(out["crops"], gone, clips, rng, strength)
     out["landmarks"] = moved(out["landmarks"].float(), matrix)
-    out["landmarks"] = out["landmarks"] + strength.points * torch.randn(out["landmarks"].shape, generator=rng)
+    spread = _spread(hurt, clips, rng, strength)
+    out["landmarks"] = out["landmarks"] + spread * torch.randn(out["landmarks"].shape, generator=rng)
     out["series"] = torch.where(out["mesh"][:, None], out["blendshapes"].float(), torch.nan)
-    silent = _per_clip(torch.rand, clips, rng) < strength.no_signals
+    silent = per_clip(torch.rand, clips, rng) < strength.no_signals
     for name in ("blendshapes", "pose", "gaze"):
         out[name] = torch.where((silent | gone)[:, None], 0.0, out[name].float())
     return out | {"mesh": ~gone}
@@ -108,14 +112,9 @@ def moved(landmarks: Tensor, matrix: Tensor) -> Tensor:
 # chance
 
 
-def _per_clip(draw, clips: Tensor, rng: torch.Generator, *shape: int) -> Tensor:
-    """One draw for each clip, [F, ...]."""
-    return draw(int(clips.max()) + 1, *shape, generator=rng)[clips]
-
-
 def _placements(clips: Tensor, gone: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """[F, 2, 3] similarity with a little stretch about the crop's centre. Where no mesh aligns the crop, it lies less exactly."""
-    draw = _per_clip(torch.randn, clips, rng, 5) + strength.jitter * torch.randn(len(clips), 5, generator=rng)
+    draw = per_clip(torch.randn, clips, rng, 5) + strength.jitter * torch.randn(len(clips), 5, generator=rng)
     draw = draw.clamp(-2.2, 2.2) * torch.where(gone, strength.loose, 1.0)[:, None]
     turn = torch.deg2rad(draw[:, 0] * strength.turn_deg)
     scale = (draw[:, 1] * strength.scale).exp()
@@ -130,36 +129,51 @@ def _placements(clips: Tensor, gone: Tensor, rng: torch.Generator, strength: Fac
 def _light(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """Gamma, contrast beyond what the sensor takes, and light from one side."""
     size = crops.shape[-1]
-    gamma = (_per_clip(torch.randn, clips, rng, 1, 1) * strength.gamma).exp()
+    gamma = (per_clip(torch.randn, clips, rng, 1, 1) * strength.gamma).exp()
     crops = crops.clamp(0, 1) ** gamma
-    on = (_per_clip(torch.rand, clips, rng, 1, 1) < strength.light).float()
-    slope = on * _per_clip(torch.randn, clips, rng, 1, 2) * strength.light_slope  # [F, 1, 2] over the width and the height
+    on = (per_clip(torch.rand, clips, rng, 1, 1) < strength.light).float()
+    slope = on * per_clip(torch.randn, clips, rng, 1, 2) * strength.light_slope  # [F, 1, 2] over the width and the height
     ramp = torch.linspace(-0.5, 0.5, size)
     crops = crops * (1 + slope[..., :1] * ramp + slope[..., 1:] * ramp[:, None])
-    gain = (on * _per_clip(torch.randn, clips, rng, 1, 1) * strength.light_gain).exp()
-    offset = on * _per_clip(torch.randn, clips, rng, 1, 1) * strength.light_offset
+    gain = (on * per_clip(torch.randn, clips, rng, 1, 1) * strength.light_gain).exp()
+    offset = on * per_clip(torch.randn, clips, rng, 1, 1) * strength.light_offset
     return ((crops - 0.5) * gain + 0.5 + offset).clamp(0, 1)
 
 
 def _soften(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """Fewer pixels, as of a small or blurred face, and noise."""
     size = crops.shape[-1]
-    chosen = _per_clip(torch.rand, clips, rng, 1, 1) < strength.soften
+    chosen = per_clip(torch.rand, clips, rng, 1, 1) < strength.soften
     fewer = int(torch.randint(size // 3, size - 6, (), generator=rng))
     small = F.interpolate(crops[:, None], fewer, mode="area")
     crops = torch.where(chosen, F.interpolate(small, size, mode="bilinear", align_corners=False)[:, 0], crops)
-    noise = strength.noise * _per_clip(torch.rand, clips, rng, 1, 1)
+    noise = strength.noise * per_clip(torch.rand, clips, rng, 1, 1)
     return crops + noise * torch.randn(crops.shape, generator=rng)
 
 
 def _erase(crops: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
     """A rectangle of noise (a hand, hair, a microphone) in some clips: Zhong et al. (2017), Random Erasing."""
     size = crops.shape[-1]
-    low, span = (_per_clip(torch.rand, clips, rng, 2) for _ in range(2))  # [F, 2]
+    low, span = (per_clip(torch.rand, clips, rng, 2) for _ in range(2))  # [F, 2]
     first = low * 0.9
     last = first + strength.erase_from + strength.erase_span * span
     at = (torch.arange(size) + 0.5) / size
     inside = [(at >= first[:, i, None]) & (at < last[:, i, None]) for i in range(2)]  # [F, H] each
-    hit = inside[0][:, :, None] & inside[1][:, None] & (_per_clip(torch.rand, clips, rng, 1, 1) < strength.erase)
-    level = _per_clip(torch.rand, clips, rng, 1, 1) + 0.1 * torch.randn(crops.shape, generator=rng)
+    hit = inside[0][:, :, None] & inside[1][:, None] & (per_clip(torch.rand, clips, rng, 1, 1) < strength.erase)
+    level = per_clip(torch.rand, clips, rng, 1, 1) + 0.1 * torch.randn(crops.shape, generator=rng)
     return torch.where(hit, level, crops)
+
+
+def _spread(hurt: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor | float:
+    """Deviation of the landmarks, [F, 1, 1] or one for all: a mesh found on a damaged picture is further off."""
+    if not strength.points_hurt:
+        return strength.points
+    return strength.points + strength.points_hurt * hurt[:, None, None] * per_clip(torch.rand, clips, rng, 1, 1)
+
+
+def _without_picture(crops: Tensor, gone: Tensor, clips: Tensor, rng: torch.Generator, strength: FaceAugment) -> Tensor:
+    """Nothing but noise in some clips, where there is a mesh to go by."""
+    if not strength.no_picture:
+        return crops
+    blank = (per_clip(torch.rand, clips, rng) < strength.no_picture) & ~gone
+    return torch.where(blank[:, None, None], 0.5 + 0.1 * torch.randn(crops.shape, generator=rng), crops)

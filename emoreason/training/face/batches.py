@@ -17,8 +17,8 @@ from emoreason.errors import ConfigError
 from emoreason.instructions.mixture import Draw, Mixture, Part
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.model.batch import FaceBatch
-from emoreason.training.face.augment import augment, blend, plain
-from emoreason.training.face.data import SIDE, Faces
+from emoreason.training.face.augment import augment, blend, mirrored, plain
+from emoreason.training.face.data import Faces
 from emoreason.training.settings.face import FaceAugment, FaceBalance, FaceClipSettings
 
 NEUTRAL = EMOTIONS.index("neutral")
@@ -150,16 +150,17 @@ def _frames(faces: Faces, places: Tensor, times_s: Tensor) -> dict:
 
 @dataclass(frozen=True)
 class Collate:
-    """Examples -> augmented batch: face (FaceBatch [C, 1, T]) and the targets of FaceTraining."""
+    """Examples -> augmented batch: face (FaceBatch [C, 1, T]) and the targets of FaceTraining. side: of the encoder's crop."""
 
     strength: FaceAugment
+    side: int
 
     def __call__(self, examples: Sequence[dict]) -> dict:
         lengths = torch.tensor([len(example["times_s"]) for example in examples])
         clips = torch.arange(len(examples)).repeat_interleave(lengths)  # [F]
         frames = {name: torch.cat([example[name] for example in examples]) for name in (*_INPUTS, *_TARGETS)}
         rng = torch.Generator().manual_seed(examples[0]["seed"])
-        shown = augment(frames, clips, rng, SIDE, self.strength)
+        shown = augment(frames, clips, rng, self.side, self.strength)
         still = lengths[clips] == 1
         shown = blend(shown, still & (torch.rand(len(clips), generator=rng) < self.strength.mixed), rng)
         return packed(shown, clips, torch.cat([example["times_s"] for example in examples]))
@@ -188,7 +189,9 @@ def packed(frames: dict[str, Tensor], clips: Tensor, times_s: Tensor) -> dict:
     return {"face": face} | targets
 
 
-def stills(faces: Faces, places: Tensor) -> FaceBatch:
+def stills(faces: Faces, places: Tensor, in_mirror: bool = False) -> FaceBatch:
     """Single pictures as the encoder sees them outside training: [len(places), 1, 1]."""
-    frames = plain({name: faces[name][places] for name in _INPUTS}, SIDE)
-    return packed(frames, torch.arange(len(places)), torch.zeros(len(places)))["face"]
+    frames = {name: faces[name][places] for name in (*_INPUTS, *_TARGETS)}
+    if in_mirror:
+        frames = mirrored(frames, torch.ones(len(places), dtype=torch.bool))
+    return packed(plain(frames, faces.side), torch.arange(len(places)), torch.zeros(len(places)))["face"]

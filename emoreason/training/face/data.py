@@ -1,10 +1,10 @@
 """Faces as the stage `face` reads them: one memory-mapped file per data set, with crops, meshes, signals and labels of every
 picture. Any data set of pictures that has a recipe will do.
 
-Letters: N pictures, S crop side (`CANVAS`), E emotions, A action units.
+Letters: N pictures, S side of a canvas, E emotions, A action units.
 
-Crops are a little larger than what the encoder sees, at the same scale: the middle of a canvas is exactly the crop that
-`model.segment_input` cuts, and the rest is there for augmentation to move in. They are kept for training only, in a folder
+Canvases are a little larger than the crop that the encoder sees, at the same scale: the middle of a canvas is exactly the crop
+that `model.segment_input` cuts, and the rest is there for augmentation to move in. They are kept for training only, in a folder
 the caller chooses; nothing else in the package stores faces.
 """
 
@@ -27,20 +27,22 @@ from torch import Tensor
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.answers import label_of
-from emoreason.instructions.observe_all import data_store, find
+from emoreason.instructions.observe_all import clip_jobs, data_store, find
 from emoreason.instructions.recipe import Recipe, load_recipe
 from emoreason.instructions.record import Record
 from emoreason.labels.action_units import ACTION_UNITS, AUS
 from emoreason.labels.emotions import EMOTIONS
 from emoreason.media import Clip
+from emoreason.model.config import FaceConfig
 from emoreason.model.segment_input import WHOLE_PICTURE
-from emoreason.perception.observation import Person
+from emoreason.perception.degraded import Damage, degraded_clip
+from emoreason.perception.landmarker import landmarkers_kept
+from emoreason.perception.observation import Observation, Person
+from emoreason.perception.observe import observe
 from emoreason.perception.regions import aligned_crop, crop_matrix
 from emoreason.training.data_sets import load_set, sha256_of
-from emoreason.training.settings.face import FaceDataSettings
+from emoreason.training.settings.face import FaceDataSettings, FaceDoubt, copy_name
 
-SIDE, MARGIN = 48, 0.1  # of the crop the encoder sees: FaceConfig.image_size and FaceConfig.margin
-CANVAS = 72  # pixels: the same crop with 12 more on every side
 OUTSIDE = 128  # grey beyond the picture, as in perception.regions.aligned_crop
 FOLDS = 5  # of subjects, by the hash of their names
 _CHUNK = 512  # pictures per part file
@@ -50,13 +52,46 @@ Progress = Callable[[str, int, int], None]  # data set, pictures done, pictures 
 
 
 @dataclass(frozen=True)
+class Crop:
+    """The crop that the encoder sees: FaceConfig.image_size pixels with FaceConfig.margin around the tight face."""
+
+    side: int
+    margin: float
+
+    @classmethod
+    def of(cls, config: FaceConfig) -> "Crop":
+        """Raises ConfigError for a size of which no canvas is half as large again."""
+        if config.image_size % 8:
+            raise ConfigError(f"faces are prepared for crops whose side divides by 8, the encoder wants {config.image_size}")
+        return cls(config.image_size, config.margin)
+
+    @property
+    def canvas(self) -> int:
+        """Pixels of a side: half as much again as the crop."""
+        return 3 * self.side // 2
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Pictures of some splits, each spoilt and measured anew. most: so many of them, drawn by their ids; None: all."""
+
+    damage: Damage
+    splits: tuple[str, ...]
+    most: int | None = None
+
+    def chosen(self, records: Sequence[Record]) -> list[Record]:
+        some = [record for record in records if record.split in self.splits]
+        return sorted(some, key=lambda record: sha256(record.id.encode()).digest())[: self.most]
+
+
+@dataclass(frozen=True)
 class Faces:
     """`arrays` share their first axis N:
 
-    crops uint8 [N, S, S] luma; landmarks float16 [N, 478, 3] in units of the encoder's crop; blendshapes float16 [N, 52];
-    pose [N, 3], gaze [N, 2] degrees; quality [N]; mesh bool [N]: it has landmarks;
+    crops uint8 [N, S, S] luma, canvases; landmarks float16 [N, 478, 3] in units of the encoder's crop;
+    blendshapes float16 [N, 52]; pose [N, 3], gaze [N, 2] degrees; quality [N]; mesh bool [N]: it has landmarks;
     emotion [N, E] shares, NaN where no emotion is labelled; known [N]: share of the votes that went to an emotion;
-    majority int8 [N]: place in EMOTIONS, -1 without one;
+    majority int8 [N]: place in EMOTIONS, -1 without one; doubted bool [N]: a second opinion contradicts that label;
     aus [N, A] coded by people: 0 or 1, NaN where not coded; measured [N, A] intensities of the package's own series, NaN without;
     split int8 [N]: place in train, valid, test; fold int8 [N] of the subject.
 
@@ -75,6 +110,11 @@ class Faces:
 
     def __getitem__(self, name: str) -> Tensor:
         return self.arrays[name]
+
+    @property
+    def side(self) -> int:
+        """Pixels of the encoder's crop, the middle of a canvas."""
+        return 2 * self["crops"].shape[-1] // 3
 
     def where(self, mask: Tensor) -> "Faces":
         """The pictures for which `mask` [N] is True."""
@@ -102,6 +142,17 @@ def together(some: Sequence[Faces]) -> Faces:
     return Faces("+".join(faces.dataset for faces in some), ids, groups, arrays)
 
 
+def softened(faces: Faces, settings: FaceDataSettings) -> Faces:
+    """With targets for labels that are often wrong: doubted ones shared among the emotions in doubt, all of them smoothed."""
+    if not (settings.smooth or settings.doubt):
+        return faces
+    emotion = (1 - settings.smooth) * faces["emotion"] + settings.smooth / len(EMOTIONS)  # [N, E]
+    if settings.doubt is not None:
+        shares = torch.tensor([float(name in settings.doubt.where) for name in EMOTIONS])
+        emotion = torch.where(faces["doubted"][:, None], shares / shares.sum(), emotion)
+    return replace(faces, arrays=faces.arrays | {"emotion": emotion})
+
+
 def fold_of(group: str, folds: int = FOLDS) -> int:
     """The fold of a subject, whoever the others are: as in the recipes."""
     return int(sha256(group.encode()).hexdigest(), 16) % folds
@@ -111,24 +162,28 @@ def fold_of(group: str, folds: int = FOLDS) -> int:
 
 
 def build_faces(
-    name: str, settings: FaceDataSettings, root: Path, store: Path, folder: Path, workers: int = 2,
-    progress: Progress | None = None,
+    name: str, settings: FaceDataSettings, crop: Crop, root: Path, store: Path, folder: Path, copy: Copy | None = None,
+    workers: int = 2, progress: Progress | None = None,
 ) -> Faces:  # fmt: skip
     """The faces of a data set that was observed into `store`: prepared in `folder`, unless they are there for the same records.
 
-    Goes on where it was interrupted. Pictures that were not observed, or on which no face was found, are left out. Raises
-    ConfigError for a set that does not pass validation, that has no pictures, or of which no picture is left.
+    copy: its pictures are spoilt and observed anew, and called by `copy_name`. Goes on where it was interrupted. Pictures that
+    were not observed, or on which no face was found, are left out. Raises ConfigError for a set that does not pass validation,
+    that has no pictures, or of which no picture is left.
     """
     recipe = load_recipe(settings.recipe)
     records = [record for record in load_set(recipe, root, None) if picture_of(record)]
     if not records:
         raise ConfigError(f"data.{name}: recipe '{settings.recipe}' has no pictures, which is what the stage learns from")
-    path, source = folder / f"{name}.safetensors", sha256_of(settings.votes, recipe, *records)
+    if copy is not None:
+        name, records = copy_name(name, copy.damage), copy.chosen(records)
+    path, source = folder / f"{name}.safetensors", sha256_of(settings.votes, recipe, crop, copy, settings.doubt, *records)
     if not _made_of(path, source):
         parts = folder / f"{name}-{source[:16]}.parts"
         parts.mkdir(parents=True, exist_ok=True)
         chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
-        jobs = [(parts / f"{i:05d}.safetensors", recipe, settings.votes, chunk, root, store) for i, chunk in enumerate(chunks)]
+        making = _Making(recipe, settings, crop, root, store, copy.damage if copy else None)
+        jobs = [(parts / f"{i:05d}.safetensors", making, chunk) for i, chunk in enumerate(chunks)]
         for done, _ in enumerate(_each(jobs, workers), 1):
             if progress is not None:
                 progress(name, min(done * _CHUNK, len(records)), len(records))
@@ -139,6 +194,18 @@ def build_faces(
     with safe_open(path, framework="pt") as file:
         names = json.loads(file.metadata()["names"])
     return Faces(name, tuple(names["ids"]), tuple(names["groups"]), load_file(path), settings.sequence, settings.frame_rate)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What every part of a prepared data set is made by."""
+
+    recipe: Recipe
+    settings: FaceDataSettings
+    crop: Crop
+    root: Path
+    store: Path
+    damage: Damage | None
 
 
 def picture_of(record: Record) -> str | None:
@@ -167,18 +234,30 @@ def _each(jobs: list[tuple], workers: int) -> Iterator[None]:
         yield from pool.map(_write_part, jobs)
 
 
-def _write_part(job: tuple) -> None:
-    path, recipe, votes, records, root, store = job
+def _write_part(job: tuple[Path, _Making, list[Record]]) -> None:
+    path, making, records = job
     if path.is_file():
         return
-    kept, rows = data_store(store), []
-    for record in records:
-        observation = find(record, root, kept, words=False)
-        if observation is not None and observation.people:
-            rows.append(_row(record, recipe, votes, observation.people[0], root / picture_of(record)))
+    kept, rows = data_store(making.store), []
+    with landmarkers_kept():
+        for record in records:
+            observation = find(record, making.root, kept, words=False)
+            if observation is None or not observation.people:
+                continue
+            clip = Clip(making.root / picture_of(record))
+            if making.damage is not None:
+                clip, observation = _spoilt(clip, observation, record, making)
+            if observation.people:
+                rows.append(_row(record, making, observation.people[0], clip))
     names = [row.pop("names") for row in rows]
     arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in (rows[0] if rows else ())}
     _save(arrays, {"ids": [name for name, _ in names], "groups": [group for _, group in names]}, path)
+
+
+def _spoilt(clip: Clip, observation: Observation, record: Record, making: _Making) -> tuple[Clip, Observation]:
+    """The degraded picture and what is measured on it."""
+    spoilt = degraded_clip(clip, observation, making.damage)
+    return spoilt, observe(spoilt, clip_jobs(record, making.root, words=False)[0].settings)
 
 
 def _join(parts: Sequence[Path], path: Path, source: str, recipe: str) -> None:
@@ -202,9 +281,9 @@ def _save(arrays: dict[str, Tensor], names: dict, path: Path) -> None:
     os.replace(partial, path)
 
 
-def _row(record: Record, recipe: Recipe, votes: bool, person: Person, path: Path) -> dict:
-    emotion, known, majority = _emotion(record, recipe, votes)
-    crop, landmarks, mesh = _face(person, path)
+def _row(record: Record, making: _Making, person: Person, clip: Clip) -> dict:
+    emotion, known, majority = _emotion(record, making.recipe, making.settings.votes)
+    crop, landmarks, mesh = _face(person, clip, making.crop)
     pair = person.action_units.intensity[0]  # [A, 2]
     measured = np.where(np.isnan(pair).all(1), np.nan, np.fmax(pair[:, 0], pair[:, 1])) if mesh else np.full(len(AUS), np.nan)
     return {
@@ -219,6 +298,7 @@ def _row(record: Record, recipe: Recipe, votes: bool, person: Person, path: Path
         "emotion": emotion,
         "known": np.float32(known),
         "majority": np.int8(majority),
+        "doubted": np.bool_(_is_doubted(record, majority, making.settings.doubt)),
         "aus": _units(record),
         "measured": measured.astype(np.float32),
         "split": np.int8(SPLITS.index(record.split)),
@@ -226,22 +306,22 @@ def _row(record: Record, recipe: Recipe, votes: bool, person: Person, path: Path
     }
 
 
-def _face(person: Person, path: Path) -> tuple[np.ndarray, np.ndarray, bool]:
+def _face(person: Person, clip: Clip, crop: Crop) -> tuple[np.ndarray, np.ndarray, bool]:
     """Canvas [S, S], landmarks [478, 3] in crop units, and whether there are any: else the box, as the encoder falls back on."""
-    frame = next(iter(Clip(path).frames([0.0])))
-    rim = (CANVAS - SIDE) // 2
+    frame = next(iter(clip.frames([0.0])))
+    rim = (crop.canvas - crop.side) // 2
     if person.found[0] == WHOLE_PICTURE:
         x, y, width, height = (person.boxes[0] * frame.scale).round().astype(int)
         part = frame.image[max(y, 0) : max(y + height, 1), max(x, 0) : max(x + width, 1)]
-        small = cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(part, (crop.side, crop.side), interpolation=cv2.INTER_AREA)
         return np.pad(_luma(small), rim, constant_values=OUTSIDE), np.zeros((478, 3), np.float32), False
     mesh = person.landmarks(np.array([0]))[0] * frame.scale  # [478, 3] px
-    wide = ((1 + 2 * MARGIN) * CANVAS / SIDE - 1) / 2  # the margin that keeps the scale
-    crop = _luma(aligned_crop(frame.image, mesh, CANVAS, wide))
-    matrix = crop_matrix(mesh, SIDE, MARGIN)
+    wide = ((1 + 2 * crop.margin) * crop.canvas / crop.side - 1) / 2  # the margin that keeps the scale
+    canvas = _luma(aligned_crop(frame.image, mesh, crop.canvas, wide))
+    matrix = crop_matrix(mesh, crop.side, crop.margin)
     flat = mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     depth = mesh[:, 2:] * np.hypot(matrix[0, 0], matrix[1, 0])
-    return crop, np.concatenate([flat, depth], axis=1) / SIDE, True
+    return canvas, np.concatenate([flat, depth], axis=1) / crop.side, True
 
 
 def _luma(image: np.ndarray) -> np.ndarray:
@@ -263,6 +343,14 @@ def _emotion(record: Record, recipe: Recipe, votes: bool) -> tuple[np.ndarray, f
     known = float(shares.sum())
     chosen = recipe.scheme.crosswalk.get(label.value) if label is not None and label.value else None
     return (shares / known if known > 0 else shares * np.nan), known, EMOTIONS.index(chosen) if chosen else -1
+
+
+def _is_doubted(record: Record, majority: int, doubt: FaceDoubt | None) -> bool:
+    """Whether the second opinion contradicts the label."""
+    if doubt is None or majority < 0:
+        return False
+    says = record.notes.get(doubt.note)
+    return says is not None and doubt.where.get(EMOTIONS[majority]) == says
 
 
 def _units(record: Record) -> np.ndarray:

@@ -42,6 +42,17 @@ class FaceTraining(nn.Module):
         self.of_series = nn.Sequential(nn.Linear(told * dim, 2 * dim), nn.SiLU(), nn.Linear(2 * dim, len(BLENDSHAPES)))
         own = [[region in _REGIONS_OF[ACTION_UNITS[au].region] for au in AUS] for region in REGION_NAMES]
         self.register_buffer("own", torch.tensor(own), persistent=False)  # [R, A] which region tells of which unit
+        self.register_buffer("positive", torch.ones(len(AUS)), persistent=False)  # [A] weight of a coded unit that is shown
+        self.register_buffer("margin", torch.zeros(len(EMOTIONS)), persistent=False)  # [E] added to emotion logits in training
+
+    def expect(self, loss: FaceLoss, prior: Tensor, positive: Tensor | None = None) -> None:
+        """What a phase trains for: its loss, the shares [E] of the emotions as they are drawn, and the weights [A] of coded units
+        where they are shown. The head keeps as its prior what adjusted logits leave of it."""
+        self.loss = loss
+        log_prior = (prior / prior.sum()).log()
+        self.margin.copy_(loss.logit_adjust * log_prior)
+        self.emotion.set_prior(((1 - loss.logit_adjust) * log_prior).exp())
+        self.positive.copy_(torch.ones_like(self.positive) if positive is None else positive)
 
     @property
     def emotion(self) -> Head:
@@ -61,15 +72,20 @@ class FaceTraining(nn.Module):
         """face [C, 1, T]; emotion [C, T, E], aus and measured [C, T, A], series [C, T, 52], NaN where nothing is known."""
         seen = self.face(face)
         frames, mask = seen.frames[:, 0], face.frame_mask[:, 0]  # [C, T, D], [C, T]
-        terms = {"emotion": self.emotion.loss(self.emotion(frames).float(), emotion, mask)}
+        terms = {"emotion": self._emotion(self.emotion(frames).float() + self.margin, emotion, mask)}
         logits = self.units(frames).float()  # [C, T, A]
-        terms["coded"] = self.units.loss(logits, aus, mask)
+        terms["coded"] = self.units.loss(logits, aus, mask, torch.where(aus == 1, self.positive, 1.0))
         terms["measured"] = self.units.loss(logits, self._measured(aus, measured), mask, self.trust)
         terms["tokens"] = self._tokens(seen, emotion)
         terms["units"] = self._regions(seen, aus, measured)
         terms["series"] = self._series(seen, face, series)
         weights = self.loss.terms()
         return {"loss": sum(weights[name] * term for name, term in terms.items())} | {k: v.detach() for k, v in terms.items()}
+
+    def _emotion(self, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """logits, target [C, T, E]; of what is recognised already little is left to learn, as far as `focus` says."""
+        unsure = (1 - logits.detach().softmax(-1)) ** self.loss.focus if self.loss.focus else None
+        return self.emotion.loss(logits, target, mask, unsure)
 
     def _measured(self, aus: Tensor, measured: Tensor) -> Tensor:
         """Soft targets where nobody coded: a shown intensity of 0.5 and more is surely there, one of ACTIVE is a toss-up. A blink

@@ -1,9 +1,10 @@
-"""The figures of the stage `face` as it is shipped: FER+ test, cross-validation on CK+ by subject, and CK+ unseen.
+"""The figures of the stage `face` as it is shipped: FER+ test, cross-validation on CK+ by subject, CK+ unseen, and news
+photographs unseen and seen.
 
-Nothing is chosen here; everything was chosen on FER+ valid and on fold 3 of CK+.
+Nothing is chosen here; everything was chosen on validation splits and on folds 0 to 3 of CK+.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,16 +16,20 @@ from emoreason.instructions.leaks import hash_media
 from emoreason.instructions.readers import Failure, read
 from emoreason.instructions.recipe import load_recipe
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.scoring.metrics.calibration import ece
 from emoreason.training.face.data import FOLDS, SPLITS, Faces
 from emoreason.training.face.model import FaceTraining
-from emoreason.training.face.scores import accuracy, decide, interval, mean_f1, predict, uar
-from emoreason.training.face.training import natural, train_face
+from emoreason.training.face.scores import accuracy, decide, interval, mean_f1, natural, predict, uar
+from emoreason.training.face.training import train_face
 from emoreason.training.fit import Progress
 from emoreason.training.phases import check_finished, places_of
 from emoreason.training.settings.face import FaceSettings
 
 CK_SETS = ("ckplus48", "ckplus_neutral_peak")
 TRAIN, TEST = SPLITS.index("train"), SPLITS.index("test")
+PROTOCOLS = ("cv", "leave:ckplus48", "leave:lfw_emotion")
+NEUTRAL = EMOTIONS.index("neutral")
+PHOTOGRAPHED = ("neutral", "happiness", "surprise", "anger", "sadness")  # the others have fewer than a dozen pictures each
 CK_EMOTIONS = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
 SHARED = tuple(emotion for emotion in CK_EMOTIONS if emotion != "contempt")
 
@@ -33,23 +38,31 @@ def run_protocol(
     name: str, model: FaceTraining, settings: FaceSettings, faces: Mapping[str, Faces], seed: int, folder: Path,
     progress: Progress | None = None,
 ) -> dict:  # fmt: skip
-    """`cv` or `leave:ckplus48`, both from the phases that never see CK+, which are those of the stage that trains in `folder`.
+    """`cv` and `leave:ckplus48`, both from the phases that never see CK+, or `leave:lfw_emotion`, from those that see no news
+    photographs and then from all; the phases are those of the stage that trains in `folder`.
 
-    Raises ValueError for another name, ConfigError where the first phase sees CK+, TrainingError when a training was stopped.
+    Raises ValueError for another name, ConfigError where the first phase sees the set, TrainingError when a training was stopped.
     """
-    blind, seeing = without(settings, CK_SETS)
-    places = places_of(settings.phases, folder)[: len(blind.phases)]
-    check_finished(train_face(model, blind, faces, seed, places, progress), places)
+    if name not in PROTOCOLS:
+        raise ValueError(f"no protocol for faces is called '{name}': {', '.join(PROTOCOLS)}")
+    photographs = [key for key, one in settings.data.items() if one.recipe == "lfw_emotion"]
+    blind, seeing = without(settings, photographs if name == "leave:lfw_emotion" else CK_SETS)
+    places = places_of(settings.phases, folder)
+    first = places[: len(blind.phases)]
+    check_finished(train_face(model, blind, faces, seed, first, progress), first)
     if name == "leave:ckplus48":
         return left_out(model, faces["ckplus48"])
-    if name != "cv":
-        raise ValueError(f"no protocol for faces is called '{name}': cv, leave:ckplus48")
-    return cross_validated(model, seeing, faces, seed, folder / "cv", progress)
+    if name == "cv":
+        return cross_validated(model, seeing, faces, seed, folder / "cv", progress)
+    home_set, [away] = faces[settings.phases[0].prior], photographs
+    out = {"without": validated(model, home_set, faces[away])}
+    check_finished(train_face(model, settings, faces, seed, places, progress), places)
+    return out | {"with": validated(model, home_set, faces[away])}
 
 
 def without(settings: FaceSettings, names: Collection[str]) -> tuple[FaceSettings, FaceSettings]:
-    """(the leading phases that see none of these data sets, the phases after them)."""
-    sees = [any(name in names for name in phase.data_names()) for phase in settings.phases]
+    """(the leading phases that learn from none of these data sets, the phases after them)."""
+    sees = [any(source.data in names for source in phase.sources) for phase in settings.phases]
     first = sees.index(True) if True in sees else len(sees)
     if not 0 < first < len(sees):
         raise ConfigError(f"the protocol needs a phase without {', '.join(names)} and one with some of them after it")
@@ -87,13 +100,38 @@ def _best_power(logits: Tensor, truth: Tensor, prior: Tensor, wanted: Tensor) ->
 
 
 def left_out(model: FaceTraining, peaks: Faces) -> dict:
-    """CK+ by a model that never saw it: all emotions but contempt, the training prior divided out. Once with all eight emotions
-    to choose from, once among those six."""
+    """CK+ by a model that never learned from it: all emotions but contempt, the training prior divided out. Once with all eight
+    emotions to choose from, once among those six, and these again on the fold of subjects that chose nothing either."""
     peaks = peaks.where(peaks["majority"] != EMOTIONS.index("contempt"))
-    logits, _ = predict(model, peaks)
-    truth, prior = peaks["majority"].long(), model.emotion.log_prior
-    given = {"of_8": decide(logits, prior), "of_6": decide(logits, prior, among=SHARED)}
-    return {kind: _both(chosen, truth, peaks.groups) for kind, chosen in given.items()}
+    out = {kind: _judged(model, peaks, among) for kind, among in (("of_8", EMOTIONS), ("of_6", SHARED))}
+    apart = peaks.split("test")
+    return out | ({"of_6_apart": _judged(model, apart, SHARED)} if len(apart) else {})
+
+
+def _judged(model: FaceTraining, faces: Faces, among: Sequence[str]) -> dict:
+    chosen = decide(predict(model, faces)[0], model.emotion.log_prior, among=among)
+    return _both(chosen, faces["majority"].long(), faces.groups)
+
+
+def validated(model: FaceTraining, home_set: Faces, away: Faces) -> dict:
+    """What can be asked of the validation splits of the data set at home and of news photographs, all emotions equally frequent:
+    accuracy, UAR and recall of the photographs' five emotions, chosen among all eight (`of_8`) and among the five (`of_5`); the
+    share of neutral faces that are given a feeling; the calibration error of the head, emotions as frequent as in the set."""
+    five = torch.tensor([EMOTIONS.index(emotion) for emotion in PHOTOGRAPHED])
+    valid = {"home": home_set.split("valid"), "away": away.split("valid")}
+    valid["home"] = valid["home"].where(valid["home"]["majority"] >= 0)
+    valid["away"] = valid["away"].where(torch.isin(valid["away"]["majority"].long(), five))
+    out = {"away_of_8": _judged(model, valid["away"], EMOTIONS), "away_of_5": _judged(model, valid["away"], PHOTOGRAPHED)}
+    for name, faces in valid.items():
+        logits, truth = predict(model, faces)[0], faces["majority"].long()
+        neutral, prior = truth == NEUTRAL, model.emotion.log_prior
+        felt = {kind: decide(logits, prior, wanted) != NEUTRAL for kind, wanted in (("even", None), ("own", natural(faces)))}
+        out[name] = {"n": len(truth), "neutral": int(neutral.sum())}
+        out[name] |= {f"neutral_given_a_feeling_{kind}": float(given[neutral].float().mean()) for kind, given in felt.items()}
+        expected = model.emotion.log_evidence(logits) + natural(faces).clamp_min(1e-6).log()
+        sure, chosen = expected.softmax(1).max(1)
+        out[name]["calibration_error"] = ece(sure.numpy(), (chosen == truth).numpy())
+    return out
 
 
 def cross_validated(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
+from emoreason.model.precision import fast_bf16
 from emoreason.scoring.metrics import classification
 from emoreason.scoring.metrics.action_units import AU_SETS, f1s
 from emoreason.scoring.metrics.intervals import bootstrap
@@ -25,13 +26,13 @@ _AT_ONCE = 256
 
 
 @torch.no_grad()
-def predict(model: FaceTraining, faces: Faces, bf16: bool = False) -> tuple[Tensor, Tensor]:
-    """Logits of single pictures: emotion [N, E], units [N, A]."""
+def predict(model: FaceTraining, faces: Faces, bf16: bool = False, in_mirror: bool = False) -> tuple[Tensor, Tensor]:
+    """Logits of single pictures, or of their mirror images: emotion [N, E], units [N, A]."""
     model.eval()
     emotion, units = [], []
     for places in torch.arange(len(faces)).split(_AT_ONCE):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            frames = model.face(stills(faces, places)).frames[:, 0, 0]
+            frames = model.face(stills(faces, places, in_mirror)).frames[:, 0, 0]
             emotion.append(model.emotion(frames).float())
             units.append(model.units(frames).float())
     return torch.cat(emotion), torch.cat(units)
@@ -63,6 +64,26 @@ def decide(logits: Tensor, log_prior: Tensor, wanted: Tensor | None = None, amon
     evidence = logits - log_prior + (0.0 if wanted is None else wanted.clamp_min(1e-6).log())
     barred = torch.tensor([emotion not in among for emotion in EMOTIONS])
     return evidence.masked_fill(barred, -torch.inf).argmax(1)
+
+
+def natural(faces: Faces) -> Tensor:
+    """[E] mean shares of the labelled pictures."""
+    labels = faces["emotion"]
+    return labels[~labels.isnan().any(1)].mean(0)
+
+
+def scores(
+    model: FaceTraining, faces: Faces, wanted: Tensor | None = None, among: Sequence[str] = EMOTIONS
+) -> dict[str, float]:
+    """Of pictures with a majority: accuracy and UAR where emotions are as frequent as `wanted` [E] (None: as in `faces`), both
+    again where all are equally so, and the mean of the first two, by which weights are chosen. among: which may be chosen."""
+    clear = faces.where(faces["majority"] >= 0)
+    logits, _ = predict(model, clear, bf16=fast_bf16(torch.device("cpu")))
+    truth, prior = clear["majority"].long(), model.emotion.log_prior
+    home = decide(logits, prior, natural(clear) if wanted is None else wanted, among)
+    even = decide(logits, prior, among=among)
+    out = {"accuracy": accuracy(home, truth), "uar": uar(home, truth)}
+    return out | {"accuracy_even": accuracy(even, truth), "uar_even": uar(even, truth), "score": sum(out.values()) / 2}
 
 
 def interval(score: Callable[[np.ndarray], float], groups: Sequence[str]) -> tuple[float, float] | None:

@@ -7,28 +7,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emoreason.errors import ConfigError
+from emoreason.labels.action_units import AUS
 from emoreason.model.config import HEADS, FaceConfig
 from emoreason.model.face import FaceRegionEncoder
 from emoreason.model.heads import Head
 from emoreason.model.modeling import new_trunk
 from emoreason.training.face.batches import Collate, FaceClips, Source
-from emoreason.training.face.data import MARGIN, SIDE, Faces, together
+from emoreason.training.face.data import Faces, softened
 from emoreason.training.face.model import FaceTraining
-from emoreason.training.face.scores import accuracy, decide, predict, uar
+from emoreason.training.face.scores import natural, predict
+from emoreason.training.face.teacher import PARTS, fill, taught
+from emoreason.training.face.validation import Validation, validation_of
 from emoreason.training.fit import Fitted, Progress, fit
 from emoreason.training.parts import save_parts
 from emoreason.training.phases import copied, keep, train_phases
 from emoreason.training.settings.face import FaceLoss, FacePhaseSettings, FaceSettings
 
-PARTS = ("face.trunk", "face", "heads.emotion", "heads.action_units")
+MOST_POSITIVE = 8.0  # a unit that is shown counts so much at most: of the rarest ones CK+ has a dozen pictures
 
 
 def new_training(config: FaceConfig, loss: FaceLoss, seed: int) -> FaceTraining:
-    """New weights in every part. Raises ConfigError where the prepared crops would not fit the encoder."""
-    if (config.image_size, config.margin) != (SIDE, MARGIN):
-        asked = f"{config.image_size} and {config.margin}"
-        raise ConfigError(f"faces are prepared for {SIDE} pixels and a margin of {MARGIN}, the encoder wants {asked}")
+    """New weights in every part."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         shape = (config.dim, config.heads, config.layers, config.dynamics, config.dropout)
@@ -46,12 +45,15 @@ def train_face(
     """
 
     def one(phase: FacePhaseSettings, place: Path) -> bool:
+        if phase.start:
+            fill(model, phase.start, place.parent)
         start, valid = copied(model) if phase.kept else {}, validation_of(phase, faces)
-        fitted = train(model, phase, sources_of(phase, settings, faces), valid, seed, place, progress)
+        sources = taught(sources_of(phase, settings, faces), model, phase.teacher, place.parent, place)
+        fitted = train(model, phase, sources, valid, seed, place, progress)
         if fitted.finished:
             keep(model, start, phase.kept)
-            calibrate(model, valid)
-            save_parts(model, PARTS, place, info={"valid": scores(model, valid)})
+            calibrate(model, valid.calibrates)
+            save_parts(model, PARTS, place, info={"valid": valid.scores(model)})
             (place / "history.json").write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
         return fitted.finished
 
@@ -59,58 +61,41 @@ def train_face(
 
 
 def sources_of(phase: FacePhaseSettings, settings: FaceSettings, faces: Mapping[str, Faces]) -> list[Source]:
-    """What the phase draws from: of each data set the splits that are learned from."""
+    """What the phase draws from: of each data set the splits that are learned from, its doubtful labels softened."""
     names = dict.fromkeys(source.data for source in phase.sources)
-    learned = {name: faces[name].split(*settings.data[name].train) for name in names}
+    learned = {name: softened(faces[name].split(*settings.data[name].train), settings.data[name]) for name in names}
     return [Source(learned[source.data], source.clip, source.weight) for source in phase.sources]
 
 
-def validation_of(phase: FacePhaseSettings, faces: Mapping[str, Faces]) -> Faces:
-    """The pictures that choose among the weights. Raises ConfigError where none of them shows a clear emotion."""
-    valid = together([faces[name].split("valid") for name in phase.validation])
-    if not (valid["majority"] >= 0).any():
-        sets = ", ".join(phase.validation)
-        raise ConfigError(f"phase '{phase.name}': no picture in the split valid of {sets} is labelled with an emotion")
-    return valid
-
-
 def train(
-    model: FaceTraining, phase: FacePhaseSettings, sources: list[Source], valid: Faces, seed: int, folder: Path,
+    model: FaceTraining, phase: FacePhaseSettings, sources: list[Source], valid: Validation, seed: int, folder: Path,
     progress: Progress | None = None,
 ) -> Fitted:  # fmt: skip
-    """One phase; `valid` chooses. Sets the emotion head's prior. Goes on from a checkpoint in `folder`."""
-    plan, model.loss = phase.plan(seed), phase.loss
+    """One phase; `valid` chooses. Sets what the emotion head expects. Goes on from a checkpoint in `folder`."""
+    plan = phase.plan(seed)
     clips = FaceClips(sources, phase.clips, phase.balance, plan.seed)
-    model.emotion.set_prior(clips.prior(phase.prior))
+    model.expect(phase.loss, clips.prior(phase.prior), positive_weights(phase.loss, sources))
     trunk = list(model.face.trunk.parameters())
     inside = {id(parameter) for parameter in trunk}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in inside]
     groups = [{"name": "trunk", "params": trunk, "lr": phase.lr.trunk}, {"name": "rest", "params": rest, "lr": phase.lr.rest}]
-    return fit(model, clips, Collate(phase.augment), plan, folder, groups, lambda: scores(model, valid), "score", progress)
+    collate = Collate(phase.augment, sources[0].faces.side)
+    return fit(model, clips, collate, plan, folder, groups, lambda: valid.scores(model), "score", progress)
 
 
-def natural(faces: Faces) -> Tensor:
-    """[E] mean shares of the labelled pictures."""
-    labels = faces["emotion"]
-    return labels[~labels.isnan().any(1)].mean(0)
-
-
-def scores(model: FaceTraining, faces: Faces, wanted: Tensor | None = None) -> dict[str, float]:
-    """Of pictures with a majority: accuracy and UAR where emotions are as frequent as `wanted` [E] (None: as in `faces`), both
-    again where all are equally so, and the mean of the first two, by which weights are chosen."""
-    clear = faces.where(faces["majority"] >= 0)
-    logits, _ = predict(model, clear, bf16=True)
-    truth, prior = clear["majority"].long(), model.emotion.log_prior
-    home = decide(logits, prior, natural(clear) if wanted is None else wanted)
-    even = decide(logits, prior)
-    out = {"accuracy": accuracy(home, truth), "uar": uar(home, truth)}
-    return out | {"accuracy_even": accuracy(even, truth), "uar_even": uar(even, truth), "score": sum(out.values()) / 2}
+def positive_weights(loss: FaceLoss, sources: Sequence[Source]) -> Tensor:
+    """[A] weight of a coded unit where it is shown: a number for all, or how much rarer it is than not shown, 1 to 8."""
+    if loss.positive != "balanced":
+        return torch.full((len(AUS),), float(loss.positive))
+    coded = torch.cat([faces["aus"] for faces in {source.faces.dataset: source.faces for source in sources}.values()])
+    shown, absent = ((coded == value).sum(0).float() for value in (1, 0))
+    return (absent / shown.clamp_min(1)).clamp(1, MOST_POSITIVE)
 
 
 def calibrate(model: FaceTraining, valid: Faces) -> None:
     """Set the emotion head's temperature: that of the least cross-entropy to the votes, with the prior exchanged for valid's."""
     labelled = valid.where(~valid["emotion"].isnan().any(1))
-    logits, _ = predict(model, labelled, bf16=True)
+    logits, _ = predict(model, labelled)
     change = natural(labelled).clamp_min(1e-6).log() - model.emotion.log_prior
     candidates = torch.linspace(0.5, 2.5, 81)
     losses = torch.stack(

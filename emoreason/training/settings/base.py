@@ -53,8 +53,15 @@ class Scheduled(Strict):
 
     @model_validator(mode="after")
     def _schedule(self) -> "Scheduled":
-        self.plan(0)
+        steps = self.plan(0).steps
+        if steps < self.least_steps:
+            raise ConfigError(f"schedule: steps is {steps}, it must be at least {self.least_steps}")
         return self
+
+    @property
+    def least_steps(self) -> int:
+        """0 where a training may be left out."""
+        return 1
 
     def plan(self, seed: int) -> Schedule:
         """Raises ConfigError for a key or value that a schedule cannot have."""
@@ -85,7 +92,11 @@ class PhaseSettings(Scheduled):
     kept: Share = 0.0
 
     def data_names(self) -> list[str]:
-        return list(dict.fromkeys([*(source.data for source in self.sources), *self.validation]))
+        return list(dict.fromkeys([*(source.data for source in self.sources), *self.chosen_by()]))
+
+    def chosen_by(self) -> list[str]:
+        """The data sets that choose among the weights."""
+        return list(self.validation)
 
 
 class PhasedSettings(StageSettings):
@@ -119,10 +130,14 @@ class PhasedSettings(StageSettings):
             for name in phase.data_names():
                 if name not in self.data:
                     raise ValueError(f"phase '{phase.name}' names the data set '{name}'{nearest(name, self.data)}")
-            for name in phase.validation:
-                if "valid" in self.data[name].train:
+            for name in phase.chosen_by():
+                if self.learned_in(phase, name):
                     raise ValueError(f"phase '{phase.name}' is chosen by valid of '{name}': take it out of data.{name}.train")
         return self
+
+    def learned_in(self, phase: PhaseSettings, name: str) -> bool:
+        """Whether a data set that chooses among the weights is learned from, too."""
+        return "valid" in self.data[name].train
 
     @classmethod
     def check_effect(cls, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -74,13 +74,33 @@ class VoiceAugment(Strict):
     mixing: Weight = 0.0
 
 
+class VoiceAdapterSettings(Strict):
+    """Low-rank changes of Whisper's encoder (model.voice.VoiceAdapter): their rank, and the layers, counted from 0."""
+
+    rank: int = Field(ge=1)
+    layers: list[int] = Field(min_length=1)
+
+
+class VoiceTuning(Strict):
+    """A phase that trains the adapter, too, on the sound itself: every clip is encoded anew in each step, as long as it is.
+
+    lr: of the adapter. changed: share of the clips that are drawn with `effects`, anew each time.
+    """
+
+    lr: Rate
+    changed: Share
+
+
 class VoiceLoss(Strict):
     """emotion: weight of the cross-entropy of the head; tokens: of the same from the tokens; smoothing: share of the target that
-    is spread over all emotions."""
+    is spread over all emotions. invariance: weight of a head that tells whose voice or which data set it is, and whose gradient
+    is turned round for what it reads (Ganin & Lempitsky 2015, arXiv:1409.7495); invariant_to: which of the two."""
 
     emotion: Weight = 0.0
     tokens: Weight = 0.0
     smoothing: Share = 0.0
+    invariance: Weight = 0.0
+    invariant_to: Literal["data", "speaker"] = "data"
 
     @model_validator(mode="after")
     def _something(self) -> "VoiceLoss":
@@ -90,22 +110,26 @@ class VoiceLoss(Strict):
 
 
 class VoicePhaseSettings(PhaseSettings):
-    """dropout: of the heads."""
+    """dropout: of the heads. tuning: how the encoder's adapter is trained; not given: it stays as it is, and the states of the
+    encoder are computed only once."""
 
     lr: Rate
     loss: VoiceLoss
+    tuning: VoiceTuning | None = None
     augment: VoiceAugment = VoiceAugment()
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class VoiceSettings(PhasedSettings):
-    """The stage kind `voice`: training.stages.voice. effects: what is done to changed copies."""
+    """The stage kind `voice`: training.stages.voice. effects: what is done to changed copies. adapter: the one that phases with
+    `tuning` train; phases without it must come before these."""
 
     makes_encoders: ClassVar[bool] = True
 
     kind: Literal["voice"]
     data: dict[str, VoiceDataSettings] = Field(min_length=1)
     effects: VoiceEffects | None = None
+    adapter: VoiceAdapterSettings | None = None
     phases: list[VoicePhaseSettings] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -116,4 +140,16 @@ class VoiceSettings(PhasedSettings):
         for phase in self.phases:
             if len({source.data for source in phase.sources}) < len(phase.sources):
                 raise ValueError(f"sources: phase '{phase.name}' names a data set twice")
+        return self
+
+    @model_validator(mode="after")
+    def _adapted(self) -> "VoiceSettings":
+        tuned = [phase for phase in self.phases if phase.tuning]
+        if bool(tuned) != bool(self.adapter):
+            wanted = "say with `adapter` which layers it changes" if tuned else "give a phase `tuning`, or leave `adapter` out"
+            raise ValueError(f"an adapter is trained by phases with `tuning`: {wanted}")
+        if tuned and [phase for phase in self.phases[-len(tuned) :] if not phase.tuning]:
+            raise ValueError("phases without `tuning` read the states of an encoder as it is: put them before those with it")
+        if self.effects is None and any(phase.tuning.changed for phase in tuned):
+            raise ValueError("`tuning.changed` asks for changed clips: say with `effects` how they are changed")
         return self

@@ -4,11 +4,11 @@ from typing import Any
 
 from emoreason.model.config_file import load_config
 from emoreason.training.face import protocols
-from emoreason.training.face.data import Faces, build_faces
+from emoreason.training.face.data import Copy, Crop, Faces, build_faces
 from emoreason.training.face.model import FaceTraining
 from emoreason.training.face.training import new_training, train_face
 from emoreason.training.phases import places_of
-from emoreason.training.settings.face import FaceSettings
+from emoreason.training.settings.face import FaceSettings, copy_name
 from emoreason.training.stages.phased import PhasedStage
 from emoreason.training.stages.stage import Progress
 
@@ -31,8 +31,19 @@ class FaceStage(PhasedStage[FaceSettings]):
         return new_training(load_config(self.work.run.model).face_config, self.settings.phases[0].loss, self.seed)
 
     def faces(self, progress: Progress | None) -> dict[str, Faces]:
-        """The data sets that phases take, prepared from their observations, by name."""
-        found = self.places()
-        data = {name: self.settings.data[name] for name in self.settings.used()}
+        """The data sets that phases take, prepared from their observations, by name, and the damaged copies that choose among the
+        weights, by theirs."""
+        found, crop = self.places(), Crop.of(load_config(self.work.run.model).face_config)
         store, folder = self.work.store, self.folder / "data"
-        return {name: build_faces(name, one, found[one.recipe], store, folder, progress=progress) for name, one in data.items()}
+
+        def built(name: str, copy: Copy | None = None) -> Faces:
+            one = self.settings.data[name]
+            return build_faces(name, one, crop, found[one.recipe], store, folder, copy, progress=progress)
+
+        out = {name: built(name) for name in self.settings.used()}
+        for entry in (entry for phase in self.settings.phases for entry in phase.entries):
+            for damage in entry.damaged:
+                name = copy_name(entry.data, damage)
+                if name not in out:
+                    out[name] = built(entry.data, Copy(damage, tuple(entry.splits), entry.most))
+        return out

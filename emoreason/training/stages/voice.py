@@ -17,7 +17,8 @@ from emoreason.training.stages.phased import PhasedStage
 from emoreason.training.stages.stage import Progress
 from emoreason.training.voice import protocols
 from emoreason.training.voice.data import States, Voices, encode, load_voices
-from emoreason.training.voice.training import Corpus, VoiceTraining, new_training, train_voice
+from emoreason.training.voice.model import VoiceTraining
+from emoreason.training.voice.training import Corpus, new_training, train_voice
 
 
 class VoiceStage(PhasedStage[VoiceSettings]):
@@ -32,7 +33,7 @@ class VoiceStage(PhasedStage[VoiceSettings]):
     def run(self, progress: Progress | None) -> bool:
         encoder, tokens = self.source()
         corpora = self.corpora(encoder, ("valid",), progress)
-        model = new_training(encoder, tokens, self.settings.phases[0], self.seed)
+        model = new_training(encoder, tokens, self.settings.phases[0], self.seed, self.settings.adapter)
         folders = places_of(self.settings.phases, self.folder)
         return train_voice(model, self.settings.phases, corpora, self.seed, folders, progress=progress)
 
@@ -41,7 +42,7 @@ class VoiceStage(PhasedStage[VoiceSettings]):
         encoder, tokens = self.source()
 
         def new(phase: VoicePhaseSettings) -> VoiceTraining:
-            return new_training(encoder, tokens, phase, self.seed)
+            return new_training(encoder, tokens, phase, self.seed, settings.adapter)
 
         corpora = self.corpora(encoder, ("train", "valid", "test"), progress)
         return protocols.run_protocol(name, settings, new, corpora, self.seed, self.folder, progress)
@@ -64,7 +65,7 @@ class VoiceStage(PhasedStage[VoiceSettings]):
             train = voices.of_split(*one.train)
             clips = [voices.of_split(*one.train, *splits), *[train] * one.copies]  # of each copy; the first is as recorded
             states = [self._states(voices, some, copy, encoder, progress) for copy, some in enumerate(clips)]
-            corpora[name] = Corpus(voices, tuple(states), tuple(train))
+            corpora[name] = Corpus(voices, tuple(states), tuple(train), self.settings.effects)
         return corpora
 
     def _states(

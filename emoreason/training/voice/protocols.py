@@ -16,8 +16,10 @@ from emoreason.scoring.metrics.score import Protocol
 from emoreason.training.fit import Progress
 from emoreason.training.phases import check_finished, places_of
 from emoreason.training.settings.voice import VoicePhaseSettings, VoiceSettings
-from emoreason.training.voice.training import Corpus, VoiceTraining, decide, occurring, predict, train_voice
+from emoreason.training.voice.model import VoiceTraining
+from emoreason.training.voice.training import Corpus, decide, occurring, predict, train_voice
 
+PROTOCOLS = ("cv", "leave:nemo", "leave:ravdess")
 FOLDS = 5
 
 
@@ -25,19 +27,20 @@ def run_protocol(
     name: str, settings: VoiceSettings, new: Callable[[VoicePhaseSettings], VoiceTraining], corpora: Mapping[str, Corpus],
     seed: int, folder: Path, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
-    """`leave:nemo` (settings that learn from RAVDESS alone, tested on all of nEMO) or `cv` (five folds of the speakers of both).
+    """`leave:NAME` (settings that learn from the other corpus alone, tested on all of this one) or `cv` (five folds of the
+    speakers of both).
 
-    new: a model with new weights, for a phase. All clips that are judged must be encoded. Raises ValueError for another name,
-    TrainingError when a training was stopped.
+    new: a model with new weights, for a phase. All clips that are judged must be in `corpora`. Raises ValueError for another
+    name, TrainingError when a training was stopped.
     """
-    if name == "leave:nemo":
-        model = new(settings.phases[0])
-        places = places_of(settings.phases, folder / "without-nemo")
-        check_finished(train_voice(model, settings.phases, corpora, seed, places, progress=progress), places)
-        return judged(model, corpora["nemo"], range(len(corpora["nemo"].voices)))
-    if name != "cv":
-        raise ValueError(f"no protocol for voices is called '{name}': cv, leave:nemo")
-    return cross_validated(settings, new, corpora, seed, folder / "cv", progress)
+    if name not in PROTOCOLS:
+        raise ValueError(f"no protocol for voices is called '{name}': {', '.join(PROTOCOLS)}")
+    if name == "cv":
+        return cross_validated(settings, new, corpora, seed, folder / "cv", progress)
+    left = name.removeprefix("leave:")
+    model, places = new(settings.phases[0]), places_of(settings.phases, folder / f"without-{left}")
+    check_finished(train_voice(model, settings.phases, corpora, seed, places, progress=progress), places)
+    return judged(model, corpora[left], range(len(corpora[left].voices)))
 
 
 def cross_validated(

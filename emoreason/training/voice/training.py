@@ -1,5 +1,5 @@
-"""Training of the voice encoder: layer mix, pooling, prosody token and emotion head, on cached states of the frozen Whisper
-encoder.
+"""Training of the voice encoder: layer mix, pooling, prosody token and emotion head, on cached states of the Whisper encoder as
+it is; then, in phases with `tuning`, the encoder's adapter with them, on sounds.
 
 Letters: B clips of a batch, L layers, S states, D Whisper width, K emotions, C vocal cues.
 
@@ -10,88 +10,39 @@ mixed with. Nothing is ever normalised by a corpus or a speaker.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emoreason.errors import ConfigError
 from emoreason.instructions.mixture import Draw, Mixture, Part
-from emoreason.model.batch import VoiceOutput
-from emoreason.model.config import HEADS, VOICE_EMOTIONS
-from emoreason.model.heads import Head
+from emoreason.model.config import VOICE_EMOTIONS
 from emoreason.model.voice import VoiceEncoder
 from emoreason.scoring.metrics.classification import confusion, uar
 from emoreason.training.fit import Fitted, Progress, fit
 from emoreason.training.parts import save_parts
 from emoreason.training.phases import copied, keep, train_phases
-from emoreason.training.settings.voice import VoiceAugment, VoicePhaseSettings
+from emoreason.training.settings.voice import VoiceAdapterSettings, VoiceAugment, VoiceEffects, VoicePhaseSettings
 from emoreason.training.voice.data import Heard, States, Voices
+from emoreason.training.voice.model import MOST_DOMAINS, VoiceTraining
+from emoreason.training.voice.sounds import Sound, batch_of_sounds, drawn, seconds, whole
 
 PARTS = ("voice", "heads.voice_emotion")
-SPEC = next(spec for spec in HEADS if spec.name == "voice_emotion")
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Clips with their encoded copies; `copies[0]` is as recorded. train: those that are learned from."""
+    """Clips with their encoded copies; `copies[0]` is as recorded. train: those that are learned from. effects: how clips are
+    changed that are drawn as sounds."""
 
     voices: Voices
     copies: tuple[States, ...]
     train: tuple[int, ...]
-
-
-class VoiceTraining(nn.Module):
-    """`forward` takes a batch of `collate` and gives the loss and its terms. The auxiliary heads are dropped after this stage."""
-
-    def __init__(self, voice: VoiceEncoder, phase: VoicePhaseSettings):
-        super().__init__()
-        self.voice = voice  # voice and heads are called as in the whole model, for training.parts
-        voice.encoder.requires_grad_(False)
-        self.heads = nn.ModuleDict({SPEC.name: Head(SPEC, voice.pooled_width)})
-        dim = voice.encoder.config.d_model
-        self.of_tokens = nn.Sequential(nn.LayerNorm(dim), nn.Dropout(), nn.Linear(dim, len(VOICE_EMOTIONS)))
-        self.set_phase(phase)
-
-    def set_phase(self, phase: VoicePhaseSettings) -> None:
-        """Its loss, dropout and mixup hold from now on."""
-        self.loss, self.mixing = phase.loss, phase.augment.mixing
-        for module in (*self.heads.modules(), *self.of_tokens.modules()):
-            if isinstance(module, nn.Dropout):
-                module.p = phase.dropout
-
-    @property
-    def head(self) -> Head:
-        return self.heads[SPEC.name]
-
-    def forward(self, states: Tensor, mask: Tensor, prosody: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """states [B, L, S, D], mask [B, S], prosody [B, C], target [B, K] shares."""
-        heard = self.voice.pool_states(states, mask, prosody)
-        heard, target = _mixed(heard, target, self.mixing)
-        smooth = (1 - self.loss.smoothing) * target + self.loss.smoothing / target.shape[1]
-        terms = {"emotion": _loss(self.head(heard.pooled), smooth)}
-        one = heard.tokens[torch.arange(len(target)), torch.randint(heard.tokens.shape[1], (len(target),))]  # [B, D]
-        terms["tokens"] = (_loss(self.of_tokens(heard.tokens.mean(1)), smooth) + 0.5 * _loss(self.of_tokens(one), smooth)) / 1.5
-        loss = self.loss.emotion * terms["emotion"] + self.loss.tokens * terms["tokens"]
-        return {"loss": loss} | {name: term.detach() for name, term in terms.items()}
-
-
-def _loss(logits: Tensor, target: Tensor) -> Tensor:
-    return F.cross_entropy(logits.float(), target)
-
-
-def _mixed(heard: VoiceOutput, target: Tensor, mixing: float) -> tuple[VoiceOutput, Tensor]:
-    """Manifold mixup (Verma et al. 2019): of what was pooled, so that lengths need not agree."""
-    if not mixing:
-        return heard, target
-    share = torch.distributions.Beta(mixing, mixing).sample((len(target), 1))
-    share = torch.maximum(share, 1 - share)
-    other = torch.randperm(len(target))
-    pooled = share * heard.pooled + (1 - share) * heard.pooled[other]
-    tokens = share[..., None] * heard.tokens + (1 - share[..., None]) * heard.tokens[other]
-    return VoiceOutput(tokens, pooled, heard.mask), share * target + (1 - share) * target[other]
+    effects: VoiceEffects | None = None
 
 
 # examples
@@ -111,6 +62,7 @@ class VoiceClips:
             classes = [VOICE_EMOTIONS[self.corpora[source.data].voices.emotion[i]] for i in self.clips[source.data]]
             parts.append(Part(source.data, len(classes), source.weight, classes))
         self.mixture = Mixture(parts, seed)
+        self.domains = _domains(phase, self.corpora, self.clips)
 
     def prior(self) -> Tensor:
         """[K] how often each emotion is drawn; one that never is counts as one draw in a thousand."""
@@ -120,11 +72,57 @@ class VoiceClips:
                 shares[VOICE_EMOTIONS.index(name)] += part.weight / total / len(present)
         return shares.clamp_min(1e-3)
 
-    def example(self, draw: Draw) -> tuple[Heard, int]:
+    def example(self, draw: Draw) -> "Example":
         corpus, clip, rng = self.corpora[draw.part], self.clips[draw.part][draw.item], draw.rng()
+        return Example(self._heard(corpus, clip, rng, draw.part), int(corpus.voices.emotion[clip]), self.domains[draw.part, clip])
+
+    def size(self, example: "Example") -> float:
+        """How long it is: what batches of like length are made by."""
+        return example.heard.states.shape[1]
+
+    def _heard(self, corpus: Corpus, clip: int, rng: np.random.Generator, name: str) -> Heard | Sound:
         copies = [states for states in corpus.copies if clip in states]
-        heard = copies[rng.integers(len(copies))][clip]
-        return _varied(heard, rng, self.augment), int(corpus.voices.emotion[clip])
+        return _varied(copies[rng.integers(len(copies))][clip], rng, self.augment)
+
+
+class SoundClips(VoiceClips):
+    """The same clips as sounds, for a phase that tunes the encoder."""
+
+    def __init__(
+        self, phase: VoicePhaseSettings, corpora: Mapping[str, Corpus], seed: int, bins: int,
+        clips: Mapping[str, Sequence[int]] | None = None,
+    ):  # fmt: skip
+        """bins: of the mel that the encoder reads."""
+        super().__init__(phase, corpora, seed, clips)
+        self.tuning, self.bins = phase.tuning, bins
+
+    def _heard(self, corpus: Corpus, clip: int, rng: np.random.Generator, name: str) -> Heard | Sound:
+        return drawn(corpus.voices, clip, self.clips[name], rng, self.tuning, self.augment, corpus.effects, self.bins)
+
+    def size(self, example: "Example") -> float:
+        return seconds(example.heard)
+
+
+@dataclass(frozen=True)
+class Example:
+    """What is heard, the place of its emotion in VOICE_EMOTIONS, and the number of its speaker or data set."""
+
+    heard: Heard | Sound
+    emotion: int
+    domain: int
+
+
+def _domains(
+    phase: VoicePhaseSettings, corpora: Mapping[str, Corpus], clips: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, int], int]:
+    """(data set, clip) -> number of what the phase shall be invariant to. Raises ConfigError for too many of them."""
+    by_speaker = phase.loss.invariant_to == "speaker"
+    named = {(name, i): (name, corpus.voices.speakers[i] if by_speaker else "")
+             for name, corpus in corpora.items() for i in clips[name]}  # fmt: skip
+    numbers = {domain: n for n, domain in enumerate(dict.fromkeys(named.values()))}
+    if phase.loss.invariance and len(numbers) > MOST_DOMAINS:
+        raise ConfigError(f"phase '{phase.name}': {len(numbers)} speakers are more than the {MOST_DOMAINS} it can tell apart")
+    return {clip: numbers[domain] for clip, domain in named.items()}
 
 
 def _varied(heard: Heard, rng: np.random.Generator, augment: VoiceAugment) -> Heard:
@@ -142,10 +140,21 @@ def _varied(heard: Heard, rng: np.random.Generator, augment: VoiceAugment) -> He
     return Heard(states[:, start : start + keep][:, torch.from_numpy(left)], prosody)
 
 
-def collate(examples: Sequence[tuple[Heard, int]]) -> dict[str, Tensor]:
-    """As `batch_of`, with target [B, K]."""
-    batch = batch_of([heard for heard, _ in examples])
-    return batch | {"target": F.one_hot(torch.tensor([emotion for _, emotion in examples]), len(VOICE_EMOTIONS)).float()}
+def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
+    """As `batch_of`, with target [B, K] and domain [B]."""
+    return batch_of([example.heard for example in examples]) | _targets(examples)
+
+
+def collate_sounds(examples: Sequence[Example]) -> dict[str, Any]:
+    """voice (VoiceBatch) and looked_at [B, S], with target [B, K] and domain [B]."""
+    voice, looked_at = batch_of_sounds([example.heard for example in examples])
+    return {"voice": voice, "looked_at": looked_at} | _targets(examples)
+
+
+def _targets(examples: Sequence[Example]) -> dict[str, Tensor]:
+    emotions = torch.tensor([example.emotion for example in examples])
+    target = F.one_hot(emotions, len(VOICE_EMOTIONS)).float()
+    return {"target": target, "domain": torch.tensor([example.domain for example in examples])}
 
 
 def batch_of(heard: Sequence[Heard]) -> dict[str, Tensor]:
@@ -161,11 +170,13 @@ def batch_of(heard: Sequence[Heard]) -> dict[str, Tensor]:
 # training and judging
 
 
-def new_training(encoder: WhisperEncoder, tokens: int, phase: VoicePhaseSettings, seed: int) -> VoiceTraining:
-    """New weights everywhere but in the encoder."""
+def new_training(
+    encoder: WhisperEncoder, tokens: int, phase: VoicePhaseSettings, seed: int, adapter: VoiceAdapterSettings | None = None
+) -> VoiceTraining:
+    """New weights everywhere but in the encoder; an adapter changes nothing yet."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return VoiceTraining(VoiceEncoder(encoder, tokens), phase)
+        return VoiceTraining(VoiceEncoder(encoder, tokens, adapter=adapter and adapter.model_dump()), phase)
 
 
 def train_voice(
@@ -184,15 +195,27 @@ def train_voice(
         chosen_by = {name: (valid or {}).get(name, corpora[name].voices.of_split("valid")) for name in phase.validation}
         if empty := [name for name, some in chosen_by.items() if not some]:
             raise ConfigError(f"phase '{phase.name}': no clip is in valid of {empty[0]}, which is to choose among the weights")
-        drawn = VoiceClips(phase, corpora, phase.plan(seed).seed, clips)
-        fitted = train(model, phase, drawn, corpora, chosen_by, seed, place, progress)
+        fitted = train(model, phase, clips_of(model, phase, corpora, seed, clips), corpora, chosen_by, seed, place, progress)
         if fitted.finished:
             keep(model, start, phase.kept)
             calibrate(model, corpora, chosen_by)
             save_parts(model, PARTS, place, info={"valid": fitted.best})
         return fitted.finished
 
-    return train_phases(model, phases, places, one)
+    finished = train_phases(model, phases, places, one)
+    model.set_phase(phases[-1])  # where all were finished before, they were only loaded
+    return finished
+
+
+def clips_of(
+    model: VoiceTraining, phase: VoicePhaseSettings, corpora: Mapping[str, Corpus], seed: int,
+    clips: Mapping[str, Sequence[int]] | None,
+) -> VoiceClips:  # fmt: skip
+    """What the phase draws from: states of the encoder as it is, or sounds."""
+    seed = phase.plan(seed).seed
+    if phase.tuning is None:
+        return VoiceClips(phase, corpora, seed, clips)
+    return SoundClips(phase, corpora, seed, model.voice.encoder.config.num_mel_bins, clips)
 
 
 def train(
@@ -203,9 +226,21 @@ def train(
     and down by chance. Sets the head's prior."""
     model.set_phase(phase)
     model.head.set_prior(clips.prior())
-    model.voice.set_moments(*moments(clips))
-    groups = [{"name": "voice", "params": [p for p in model.parameters() if p.requires_grad], "lr": phase.lr}]
-    return fit(model, clips, collate, phase.plan(seed), folder, groups, lambda: scores(model, corpora, valid), "loss", progress)
+    if not model.tuned or not model.voice.centre.any():  # a phase before may have set them; they are of the encoder as it is
+        model.voice.set_moments(*moments(clips))
+    return fit(
+        model, clips, collate_sounds if model.tuned else collate, phase.plan(seed), folder, _groups(model, phase),
+        lambda: scores(model, corpora, valid), "loss", progress,
+    )  # fmt: skip
+
+
+def _groups(model: VoiceTraining, phase: VoicePhaseSettings) -> list[dict]:
+    """What trains how fast: the adapter, where the phase tunes it, and everything else but the encoder."""
+    adapter = [] if model.voice.adapter is None else list(model.voice.adapter.parameters())
+    inside = {id(parameter) for parameter in adapter}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in inside]
+    groups = [{"name": "voice", "params": rest, "lr": phase.lr}]
+    return groups + ([{"name": "adapter", "params": adapter, "lr": phase.tuning.lr}] if phase.tuning else [])
 
 
 def moments(clips: VoiceClips, every: int = 8) -> tuple[Tensor, Tensor]:
@@ -222,11 +257,24 @@ def moments(clips: VoiceClips, every: int = 8) -> tuple[Tensor, Tensor]:
 def predict(model: VoiceTraining, corpus: Corpus, clips: Sequence[int], at_once: int = 32) -> Tensor:
     """[N, K] logits of clips as recorded."""
     model.eval()
+    if model.tuned:
+        return _predict_sounds(model, corpus.voices, clips, at_once)
     out = []
     for first in range(0, len(clips), at_once):
         batch = batch_of([corpus.copies[0][i] for i in clips[first : first + at_once]])
         out.append(model.head(model.voice.pool_states(**batch).pooled))
     return torch.cat(out)
+
+
+def _predict_sounds(model: VoiceTraining, voices: Voices, clips: Sequence[int], at_once: int) -> Tensor:
+    """Clips of like length are encoded together, as padding costs as much as sound."""
+    order = sorted(range(len(clips)), key=lambda place: int(voices.starts[clips[place] + 1] - voices.starts[clips[place]]))
+    bins, out = model.voice.encoder.config.num_mel_bins, torch.zeros(len(clips), len(VOICE_EMOTIONS))
+    for first in range(0, len(order), at_once):
+        some = order[first : first + at_once]
+        batch, _ = batch_of_sounds([whole(voices, clips[place], bins) for place in some])
+        out[some] = model.head(model.voice(batch).pooled)
+    return out
 
 
 def decide(evidence: Tensor, among: Sequence[str] = VOICE_EMOTIONS) -> Tensor:

@@ -4,16 +4,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from made_faces import made_faces
+from made_faces import CROP, made_faces
 from stage_settings import FACE, UNCHANGED
 
 from emoreason.labels.action_units import AUS, BLENDSHAPES
 from emoreason.perception.regions import LEFT_EYE_OUTER, LEFT_MOUTH_CORNER, RIGHT_EYE_OUTER, RIGHT_MOUTH_CORNER
 from emoreason.training.face.augment import augment, blend, mirrored, moved, placed, plain
-from emoreason.training.face.data import CANVAS, SIDE
 from emoreason.training.face.mirror import MIRROR
 
 SHIPPED = FACE.phases[0].augment
+SIDE, CANVAS = CROP.side, CROP.canvas
 RIM = (CANVAS - SIDE) // 2
 
 

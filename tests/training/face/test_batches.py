@@ -119,13 +119,13 @@ def test_a_batch_is_padded_and_says_where():
     sources = [Source(made_faces(), "still", 0.5), Source(made_faces("ckplus_neutral_peak"), "course", 0.5)]
     source = made(sources)
     examples = drawn(source, 8)
-    batch = Collate(PHASE.augment)(examples)
+    batch = Collate(PHASE.augment, 48)(examples)
     mask = batch["face"].frame_mask[:, 0]
     assert mask.sum(1).tolist() == [len(example["times_s"]) for example in examples]
     assert batch["face"].crops.shape[2:] == (mask.shape[1], 3, 48, 48)
     assert batch["emotion"][~mask].isnan().all() and not batch["emotion"][mask].isnan().any()
     assert batch["series"].shape == (*mask.shape, 52)
-    again = Collate(PHASE.augment)(examples)
+    again = Collate(PHASE.augment, 48)(examples)
     assert torch.equal(again["face"].crops, batch["face"].crops)
 
 

@@ -58,7 +58,7 @@ def test_a_stage_file_of_version_0_1_is_of_kind_sft(tmp_path):
 def test_what_all_phases_share_may_be_overruled_by_one():
     stage = face(augment={"scale": 0.3}, phases={"joint": {"augment": {"turn_deg": 1.0}}})
     alone, joint = (phase.augment for phase in stage.phases)
-    assert (alone.scale, alone.turn_deg) == (0.3, 6.0) and (joint.scale, joint.turn_deg) == (0.3, 1.0)
+    assert (alone.scale, alone.turn_deg) == (0.3, 8.0) and (joint.scale, joint.turn_deg) == (0.3, 1.0)
     assert joint.erase == SHIPPED.phases[1].augment.erase
 
 

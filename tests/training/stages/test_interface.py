@@ -17,7 +17,8 @@ from emoreason.training.stages.kinds import STAGES, stage_of
 from emoreason.training.stages.stage import Stage, Workspace
 
 PLAN = "{steps: 6, batch: 4, evaluate_every: 3, log_every: 1, save_every_s: 0}"
-SETTINGS = [f"stages.face.phases={{alone: {{schedule: {PLAN}}}, joint: {{schedule: {PLAN}}}}}", f"stages.voice.schedule={PLAN}"]
+PHASE = f"{{schedule: {PLAN}, validation: ferplus}}"
+SETTINGS = [f"stages.face.phases={{alone: {PHASE}, joint: {PHASE}}}", f"stages.voice.schedule={PLAN}"]
 
 
 @pytest.fixture(scope="module")

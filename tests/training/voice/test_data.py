@@ -10,6 +10,7 @@ from training_data import make_data
 from emoreason.config import resolve
 from emoreason.errors import ConfigError
 from emoreason.media.audio import RATE
+from emoreason.model.precision import fast_bf16
 from emoreason.model.segment_input import mel_of
 from emoreason.model.voice import listen
 from emoreason.training.settings.voice import VoiceDataSettings
@@ -33,7 +34,7 @@ def test_sounds_come_back_whole_or_as_speech_only(voices):
 def test_states_are_those_of_the_model_without_pauses(voices, whisper):  # noqa: F811
     sound = voices.sound(0)
     mel = torch.from_numpy(mel_of(sound, 80))[None]
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=fast_bf16(torch.device("cpu"))):
         states, mask = listen(whisper, mel, torch.ones(1, mel.shape[2], dtype=torch.bool))
     (kept,) = states_of([sound], whisper)
     assert kept.shape == (int(mask.sum()), 3, 32) and 0 < len(kept) < mask.shape[1]
@@ -43,7 +44,7 @@ def test_states_are_those_of_the_model_without_pauses(voices, whisper):  # noqa:
 def test_batches_do_not_matter(voices, whisper):  # noqa: F811
     both = states_of([voices.sound(0), voices.sound(1)[:16_000]], whisper)
     (alone,) = states_of([voices.sound(1)[:16_000]], whisper)
-    torch.testing.assert_close(both[1], alone, atol=0.05, rtol=0.05)  # bfloat16
+    torch.testing.assert_close(both[1], alone, atol=0.05, rtol=0.05)  # where in bfloat16
 
 
 def test_encoded_copies_resume_and_differ(voices, whisper, tmp_path, monkeypatch):  # noqa: F811

@@ -57,22 +57,22 @@ def test_draws_are_balanced_repeat_and_keep_to_the_training_speakers(corpora):
     clips = VoiceClips(voice_settings(phases={"voices": {"sources": SOURCES}}).phases[0], corpora, 3)
     draws = [next(clips.mixture) for _ in range(180)]
     made = [(draw.part, clips.example(draw)) for draw in draws]
-    shares = torch.bincount(torch.tensor([emotion for _, (_, emotion) in made]), minlength=len(VOICE_EMOTIONS)) / 180
+    shares = torch.bincount(torch.tensor([example.emotion for _, example in made]), minlength=len(VOICE_EMOTIONS)) / 180
     trained = shares > 0
     torch.testing.assert_close(shares[trained], clips.prior()[trained], atol=0.02, rtol=0)
     assert clips.prior()[VOICE_EMOTIONS.index("surprise")] == pytest.approx(1e-3)
     for draw in draws:
         corpus = clips.corpora[draw.part]
         assert corpus.voices.splits[clips.clips[draw.part][draw.item]] == "train"
-    again = clips.example(draws[7])[0]
-    torch.testing.assert_close(again.states, made[7][1][0].states)
+    again = clips.example(draws[7]).heard
+    torch.testing.assert_close(again.states, made[7][1].heard.states)
 
 
 def test_examples_are_parts_of_the_clip_and_vary(corpora):
     clips = VoiceClips(ALONE, corpora, 0)
     draw = next(clips.mixture)
     whole = corpora["ravdess"].copies[0][clips.clips["ravdess"][draw.item]].states
-    varied = [clips.example(replace(draw, index=index))[0] for index in range(20)]
+    varied = [clips.example(replace(draw, index=index)).heard for index in range(20)]
     assert len({one.states.shape[1] for one in varied}) > 3
     assert any(one.prosody.isnan().all() for one in varied) and any(not one.prosody.isnan().all() for one in varied)
     assert all(0 < one.states.shape[1] <= max(whole.shape[1], 60) for one in varied)
@@ -98,7 +98,7 @@ def test_every_part_but_whisper_learns(corpora, model):
 def test_mixup_mixes_labels_as_it_mixes_voices(model, monkeypatch):
     seen = []
     monkeypatch.setattr(model.head, "forward", lambda pooled: seen.append(pooled) or pooled[:, : len(VOICE_EMOTIONS)])
-    monkeypatch.setattr("emoreason.training.voice.training._loss", lambda logits, target: seen.append(target) or logits.sum())
+    monkeypatch.setattr("emoreason.training.voice.model._loss", lambda logits, target: seen.append(target) or logits.sum())
     heard = [Heard(torch.randn(3, 5, 32), torch.zeros(len(VOICE_CUES))) for _ in range(2)]
     target = torch.eye(len(VOICE_EMOTIONS))[:2]
     pure = model.voice.pool_states(**batch_of(heard)).pooled
