@@ -1,7 +1,9 @@
 """Both engines on one toy: the same tokens, scores and heads; prompts that branch, grow and are cancelled; stops and limits."""
 
+from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from model.families import GRAPH_FAMILIES
@@ -18,6 +20,7 @@ from emoreason.model.engines.phrases import Phrases
 from emoreason.model.engines.transformers import TransformersEngine
 from emoreason.model.prompt import WHY, answer_text
 from emoreason.model.verdict import label_scores
+from emoreason.model.voice import VoiceAdapter
 from emoreason.training.own_labels import give_labels
 
 LABELS = ("ten", "tense", "calm", "calmer", "t")  # some begin others
@@ -64,6 +67,19 @@ def test_heads_say_the_same_without_the_backbone(processor):
     assert {"emotion", "voice_emotion", "words_emotion"} <= set(expected) == set(found)
     for name, logits in expected.items():
         torch.testing.assert_close(found[name], logits, atol=1e-5, rtol=1e-5)
+
+
+def test_a_voice_encoder_with_an_adapter_says_the_same(processor, tmp_path):
+    _, model, _ = graph_toy("llama", words=True)
+    model = deepcopy(model)
+    model.config.voice_config.adapter = {"rank": 2, "layers": [0]}
+    model.voice.adapter = VoiceAdapter(model.voice.encoder, rank=2, layers=[0])
+    for parameter in model.voice.adapter.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    expected = TransformersEngine(model, processor.tokenizer).read(some(processor)).heads["voice_emotion"]
+    found = on_graph(processor, model).read(some(processor)).heads["voice_emotion"]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert not np.allclose(found, graph_toy("llama", words=True)[2].read(some(processor)).heads["voice_emotion"], atol=1e-3)
 
 
 def test_a_head_on_the_end_of_the_prompt_says_the_same():

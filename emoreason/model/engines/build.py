@@ -68,7 +68,7 @@ class Expected:
 
 @torch.no_grad()
 def write_weights(model: EmoReasonForConditionalGeneration, processor: EmoReasonProcessor, folder: Path) -> Expected:
-    """The first half: what the builder reads, and all that it does not make. The adapter is merged in place; the model need not
+    """The first half: what the builder reads, and all that it does not make. Adapters are merged in place; the model need not
     be in memory for the other half.
 
     Raises GraphProblem when the builder is missing, there is no room or a part cannot be a graph, OSError when the disk is full.
@@ -76,6 +76,9 @@ def write_weights(model: EmoReasonForConditionalGeneration, processor: EmoReason
     if reason := no_builder():
         raise GraphProblem(reason)
     backbone = merged(model.backbone.eval())
+    if model.voice.adapter is not None:
+        model.voice.adapter.merge_into(model.voice.encoder.layers)
+        model.voice.adapter = None
     _check_room(backbone, folder)
     table = backbone.get_input_embeddings()
     ids = torch.randint(len(table.weight), (1, CHECKED), generator=torch.Generator().manual_seed(0))  # [1, T]
