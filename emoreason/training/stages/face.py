@@ -4,8 +4,9 @@ from typing import Any
 
 from emoreason.model.config_file import load_config
 from emoreason.training.face import protocols
-from emoreason.training.face.data import Copy, Crop, Faces, build_faces
+from emoreason.training.face.data import Faces
 from emoreason.training.face.model import FaceTraining
+from emoreason.training.face.prepare import Copy, Crop, build_faces
 from emoreason.training.face.training import new_training, train_face
 from emoreason.training.phases import places_of
 from emoreason.training.settings.face import FaceSettings, copy_name
