@@ -79,20 +79,27 @@ class Copy:
         return sorted(some, key=lambda record: sha256(record.id.encode()).digest())[: self.most]
 
 
+def pictures_in(name: str, settings: FaceDataSettings, root: Path) -> list[Record]:
+    """The records of a data set that are one picture each. Raises ConfigError for a set that does not pass validation, and for
+    one that has no pictures."""
+    records = [record for record in load_set(load_recipe(settings.recipe), root, None) if picture_of(record)]
+    if not records:
+        raise ConfigError(f"data.{name}: recipe '{settings.recipe}' has no pictures, which is what the stage learns from")
+    return records
+
+
 def build_faces(
     name: str, settings: FaceDataSettings, crop: Crop, root: Path, store: Path, folder: Path, copy: Copy | None = None,
-    workers: int = 2, progress: Progress | None = None,
+    records: Sequence[Record] | None = None, workers: int = 2, progress: Progress | None = None,
 ) -> Faces:  # fmt: skip
     """The faces of a data set that was observed into `store`: prepared in `folder`, unless they are there for the same records.
 
-    copy: its pictures are spoilt and observed anew, and called by `copy_name`. Goes on where it was interrupted. Pictures that
-    were not observed, or on which no face was found, are left out. Raises ConfigError for a set that does not pass validation,
-    that has no pictures, or of which no picture is left.
+    copy: its pictures are spoilt and observed anew, and called by `copy_name`. records: what `pictures_in` gave, where it was
+    asked before. Goes on where it was interrupted. Pictures that were not observed, or on which no face was found, are left out.
+    Raises ConfigError as `pictures_in` does, and for a set of which no picture is left.
     """
     recipe = load_recipe(settings.recipe)
-    records = [record for record in load_set(recipe, root, None) if picture_of(record)]
-    if not records:
-        raise ConfigError(f"data.{name}: recipe '{settings.recipe}' has no pictures, which is what the stage learns from")
+    records = pictures_in(name, settings, root) if records is None else list(records)
     if copy is not None:
         name, records = copy_name(name, copy.damage), copy.chosen(records)
     path, source = folder / f"{name}.safetensors", sha256_of(settings.votes, recipe, crop, copy, settings.doubt, *records)
