@@ -4,15 +4,14 @@ import torch
 
 from emoreason.labels.action_units import AUS
 from emoreason.labels.emotions import EMOTIONS
-from emoreason.training.face.data import Crop, Faces, fold_of
+from emoreason.training.face.data import Faces, fold_of
+from emoreason.training.face.prepare import Crop
 
 E, A = len(EMOTIONS), len(AUS)
 CROP = Crop(48, 0.1)
 
 
-def made_faces(
-    dataset: str = "ferplus", count: int = 40, seed: int = 0, crop: Crop = CROP, **changed: torch.Tensor
-) -> Faces:
+def made_faces(dataset: str = "ferplus", count: int = 40, seed: int = 0, crop: Crop = CROP, **changed: torch.Tensor) -> Faces:
     """Emotions in turn, all with a mesh; the first half is train, then valid and test. Of CK+: two frames a sequence, first
     and last, in the edition with neutral frames; AU12 goes with happiness."""
     rng = torch.Generator().manual_seed(seed)

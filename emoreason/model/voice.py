@@ -132,9 +132,7 @@ class VoiceEncoder(nn.Module):
     learn by heart. adapter: VoiceConfig.adapter, the sizes of a VoiceAdapter; None: Whisper as it is.
     """
 
-    def __init__(
-        self, encoder: WhisperEncoder, tokens: int = 4, dropout: float = 0.0, adapter: Mapping[str, Any] | None = None
-    ):
+    def __init__(self, encoder: WhisperEncoder, tokens: int = 4, dropout: float = 0.0, adapter: Mapping[str, Any] | None = None):
         super().__init__()
         self.encoder, dim = encoder, encoder.config.d_model
         narrow = NARROW * dim // 8

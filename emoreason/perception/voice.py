@@ -99,9 +99,7 @@ class SlowedDetector:
         return out
 
 
-def read_voice(
-    clip: Clip, settings: PerceptionSettings, progress: Progress | None = None
-) -> tuple[Voice | None, list[Note]]:
+def read_voice(clip: Clip, settings: PerceptionSettings, progress: Progress | None = None) -> tuple[Voice | None, list[Note]]:
     """Speech spans, their prosody and the two series of a clip; None with a note where there is no sound or no speech.
 
     `progress` is called as progress("voice", seconds read, seconds in all).

@@ -8,7 +8,7 @@ from face_pictures import face
 from emoreason.errors import ConfigError
 from emoreason.evaluation.run import described
 from emoreason.evaluation.samples import Folders, load_samples
-from emoreason.evaluation.suite import load_suite
+from emoreason.evaluation.suite_file import load_suite
 from emoreason.inference.judges.composer import ComposerJudge
 
 

@@ -28,7 +28,7 @@ _TARGETS = ("emotion", "aus", "measured")
 
 @dataclass(frozen=True)
 class Source:
-    """Clips of one kind (settings.face.FaceSourceSettings) from the pictures of one data set. `weight`: its share."""
+    """Clips of one kind (settings.face.FaceSourceSettings) of the pictures of one data set; `weight`: its share of the clips."""
 
     faces: Faces
     kind: str

@@ -72,9 +72,7 @@ def natural(faces: Faces) -> Tensor:
     return labels[~labels.isnan().any(1)].mean(0)
 
 
-def scores(
-    model: FaceTraining, faces: Faces, wanted: Tensor | None = None, among: Sequence[str] = EMOTIONS
-) -> dict[str, float]:
+def scores(model: FaceTraining, faces: Faces, wanted: Tensor | None = None, among: Sequence[str] = EMOTIONS) -> dict[str, float]:
     """Of pictures with a majority: accuracy and UAR where emotions are as frequent as `wanted` [E] (None: as in `faces`), both
     again where all are equally so, and the mean of the first two, by which weights are chosen. among: which may be chosen."""
     clear = faces.where(faces["majority"] >= 0)

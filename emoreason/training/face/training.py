@@ -98,7 +98,5 @@ def calibrate(model: FaceTraining, valid: Faces) -> None:
     logits, _ = predict(model, labelled)
     change = natural(labelled).clamp_min(1e-6).log() - model.emotion.log_prior
     candidates = torch.linspace(0.5, 2.5, 81)
-    losses = torch.stack(
-        [-(labelled["emotion"] * (logits / t + change).log_softmax(1)).sum(1).mean() for t in candidates]
-    )
+    losses = torch.stack([-(labelled["emotion"] * (logits / t + change).log_softmax(1)).sum(1).mean() for t in candidates])
     model.emotion.temperature.fill_(float(candidates[losses.argmin()]))

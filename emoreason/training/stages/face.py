@@ -4,8 +4,9 @@ from typing import Any
 
 from emoreason.model.config_file import load_config
 from emoreason.training.face import protocols
-from emoreason.training.face.data import Copy, Crop, Faces, build_faces
+from emoreason.training.face.data import Faces
 from emoreason.training.face.model import FaceTraining
+from emoreason.training.face.prepare import Copy, Crop, build_faces, pictures_in
 from emoreason.training.face.training import new_training, train_face
 from emoreason.training.phases import places_of
 from emoreason.training.settings.face import FaceSettings, copy_name
@@ -34,11 +35,14 @@ class FaceStage(PhasedStage[FaceSettings]):
         """The data sets that phases take, prepared from their observations, by name, and the damaged copies that choose among the
         weights, by theirs."""
         found, crop = self.places(), Crop.of(load_config(self.work.run.model).face_config)
-        store, folder = self.work.store, self.folder / "data"
+        store, folder, records = self.work.store, self.folder / "data", {}
 
         def built(name: str, copy: Copy | None = None) -> Faces:
             one = self.settings.data[name]
-            return build_faces(name, one, crop, found[one.recipe], store, folder, copy, progress=progress)
+            root = found[one.recipe]
+            if name not in records:  # read once: a large set takes minutes, and may have several copies
+                records[name] = pictures_in(name, one, root)
+            return build_faces(name, one, crop, root, store, folder, copy, records[name], progress=progress)
 
         out = {name: built(name) for name in self.settings.used()}
         for entry in (entry for phase in self.settings.phases for entry in phase.entries):

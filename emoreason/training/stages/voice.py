@@ -68,9 +68,7 @@ class VoiceStage(PhasedStage[VoiceSettings]):
             corpora[name] = Corpus(voices, tuple(states), tuple(train), self.settings.effects)
         return corpora
 
-    def _states(
-        self, voices: Voices, clips: list[int], copy: int, encoder: WhisperEncoder, progress: Progress | None
-    ) -> States:
+    def _states(self, voices: Voices, clips: list[int], copy: int, encoder: WhisperEncoder, progress: Progress | None) -> States:
         """Of one copy, in a folder that goes by all that they depend on."""
         changes = (self.settings.effects, self.seed) if copy else ()
         folder = self.folder / "states" / sha256_of(self.config.voice, voices.source, *changes)[:16]

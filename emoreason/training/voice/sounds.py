@@ -86,5 +86,3 @@ def batch_of_sounds(sounds: Sequence[Sound]) -> tuple[VoiceBatch, Tensor]:
 def seconds(sound: Sound) -> float:
     """How long a drawn clip is: what batches of like length are made by."""
     return sound.mel.shape[1] * 0.01
-
-

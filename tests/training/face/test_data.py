@@ -18,7 +18,8 @@ from emoreason.model.config import FaceConfig
 from emoreason.model.segment_input import face_arrays
 from emoreason.perception.segments import segments
 from emoreason.perception.settings import PerceptionSettings
-from emoreason.training.face.data import Copy, Crop, build_faces, fold_of, softened
+from emoreason.training.face.data import fold_of, softened
+from emoreason.training.face.prepare import Copy, Crop, build_faces
 from emoreason.training.settings.face import FaceDataSettings
 
 ROWS = {  # picture -> votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF
