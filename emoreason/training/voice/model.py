@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emoreason.model.batch import VoiceBatch, VoiceOutput
 from emoreason.model.config import HEADS, VOICE_EMOTIONS
 from emoreason.model.heads import Head
-from emoreason.model.voice import VoiceBatch, VoiceEncoder, VoiceOutput
+from emoreason.model.voice import VoiceEncoder
 from emoreason.training.settings.voice import VoicePhaseSettings
 
 SPEC = next(spec for spec in HEADS if spec.name == "voice_emotion")
