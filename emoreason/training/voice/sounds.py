@@ -33,7 +33,8 @@ def drawn(
     voices: Voices, clip: int, others: Sequence[int], rng: np.random.Generator, tuning: VoiceTuning, augmented: VoiceAugment,
     effects: VoiceEffects | None, bins: int,
 ) -> Sound:  # fmt: skip
-    """A stretch of the clip, changed as a copy is in the share `tuning.changed`, with `others` of its data set as bystanders."""
+    """The clip as recorded, pauses included, as it is heard outside training; or in the share `tuning.changed` a stretch of its
+    speech, changed as a copy is, with `others` of its data set as bystanders."""
     prosody = voices.prosody[clip].numpy()
     if rng.random() < tuning.changed:
 
@@ -41,10 +42,9 @@ def drawn(
             return voices.sound(others[rng.integers(len(others))], speech_only=True)
 
         sound, change = augment(voices.sound(clip, speech_only=True), rng, babble, effects)
-        prosody = change.prosody(prosody)
+        sound, prosody = crop(sound, rng, augmented.shortest, MIN_SPEECH_S), change.prosody(prosody)
     else:
-        sound = voices.sound(clip, speech_only=True)
-    sound = crop(sound, rng, augmented.shortest, MIN_SPEECH_S)
+        sound = voices.sound(clip)
     prosody = torch.from_numpy(np.asarray(prosody, np.float32))
     if rng.random() < augmented.no_prosody:
         prosody = torch.full_like(prosody, torch.nan)

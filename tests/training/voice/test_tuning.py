@@ -68,7 +68,8 @@ def test_drawn_sounds_vary_and_repeat(corpora):
     for one, same in zip(examples, again, strict=True):
         torch.testing.assert_close(one.heard.mel, same.heard.mel)
         assert one.heard.mel.shape[0] == 80 and 45 <= one.heard.mel.shape[1] <= 450
-    assert len({one.heard.mel.shape[1] for one in examples}) > 8
+    lengths = [one.heard.mel.shape[1] for one in examples]
+    assert len(set(lengths)) > 4 and 4 < lengths.count(180) < 14  # those as recorded are whole
     assert {one.domain for one in examples} == {0, 1} and clips.size(examples[0]) == examples[0].heard.mel.shape[1] / 100
     batch = collate_sounds(examples)
     assert batch["voice"].mel.shape[2] == max(one.heard.mel.shape[1] for one in examples)  # and never 30 s
