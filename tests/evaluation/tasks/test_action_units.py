@@ -1,9 +1,9 @@
 """Action units: measured or by the head, their bounds, and their scores."""
 
 import pytest
-import torch
 from evaluation.made import SMILE, context_of, row, sample_input, values
 from inference.toys import make_judge, noise_clip, observed
+from scipy.special import expit
 
 from emoreason.evaluation.inputs import SampleInput
 from emoreason.labels.action_units import ACTION_UNITS
@@ -28,7 +28,7 @@ def by_head(toy, one):
     judge = toy
     given = judge.processor.prepare(one.observation, Segment(0.0, 30.0), one.clip, "?")
     logits = judge.engine.read(judge.processor([given])).heads["action_units"][0, 0]  # [T, K]
-    largest = logits[torch.from_numpy(given.frame_mask[0])].sigmoid().amax(0)
+    largest = expit(logits[given.frame_mask[0]]).max(0)
     return {au: float(largest[list(ACTION_UNITS).index(au)]) for au in ("AU04", "AU12")}
 
 
