@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 class Reasoner:
     @classmethod
-    def from_pretrained(cls, model=DEFAULT_MODEL, settings=None, cache=True):
+    def from_pretrained(cls, model=DEFAULT_MODEL, settings=None, cache=True, wait=True):
         assert model == DEFAULT_MODEL
         return cls()
 

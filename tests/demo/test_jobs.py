@@ -7,7 +7,7 @@ from emoreason.errors import ConfigError
 
 
 def test_news_end_with_the_result(jobs):
-    def work(progress, on_text):
+    def work(progress, on_text, _):
         progress("faces", 1.0, 4.0)
         on_text(0, "A smile")
         on_text(0, " is shown.")
@@ -29,7 +29,7 @@ def test_errors_are_told_in_one_line_and_surprises_too(jobs):
 
 
 def endless(ended):
-    def work(progress, on_text):
+    def work(progress, on_text, _):
         try:
             while True:
                 progress("faces", 1.0, None)

@@ -11,7 +11,7 @@ from emoreason.errors import ConfigError
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.stages import PARTS, REST, StageSpec, apply_stage, load_stage, parameter_groups
 
-OTHER_KINDS = ("face", "voice", "voice-without-nemo", "words")  # train parts of their own
+OTHER_KINDS = [name for name in names("stages") if name.startswith(("face", "voice", "words"))]  # train parts of their own
 ENCODERS = dict.fromkeys(("face.trunk", "face", "voice", "heads"), "full")
 LORA = {"r": 2, "lora_alpha": 4}
 EVERYTHING = StageSpec(

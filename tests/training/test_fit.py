@@ -179,7 +179,7 @@ def test_a_model_of_which_nothing_trains_is_refused(tmp_path):
         fit(Toy().requires_grad_(False), ToyExamples(), collate, Schedule(**PLAN), tmp_path)
 
 
-@pytest.mark.parametrize("changed", [{"steps": 0}, {"ema": 1.0}, {"warmup": -0.1}, {"precision": "fp8"}, {"track": ["paper"]}])
+@pytest.mark.parametrize("changed", [{"steps": -1}, {"ema": 1.0}, {"warmup": -0.1}, {"precision": "fp8"}, {"track": ["paper"]}])
 def test_a_schedule_that_cannot_be_is_refused(changed):
     with pytest.raises(ConfigError, match=next(iter(changed))):
         Schedule(**PLAN | changed)

@@ -88,7 +88,7 @@ def test_the_adapter_of_the_voice_is_shipped_and_heard(folder, tmp_path):
     state = load_file(tmp_path / "weights" / WEIGHTS)
     assert "voice.adapter.layers.0.fc1.0.weight" in state and not any(name.startswith("voice.encoder.") for name in state)
     batch = VoiceBatch(torch.randn(1, 8, 60), torch.ones(1, 60, dtype=torch.bool), torch.full((1, len(VOICE_CUES)), torch.nan))
-    heard = TransformersEngine(loaded, processor.tokenizer).perceive({"voice": batch})["voice_emotion"]
+    heard = torch.from_numpy(TransformersEngine(loaded, processor.tokenizer).perceive({"voice": batch})["voice_emotion"])
     with torch.no_grad():
         wanted = model.eval().head_logits(None, model.voice(batch))["voice_emotion"]
         torch.testing.assert_close(heard, wanted, atol=2e-2, rtol=2e-2)  # stored in half precision
