@@ -94,7 +94,7 @@ def clip(engine: str) -> dict[str, float]:
             first.setdefault(name, time.perf_counter() - started)
 
         report = reasoner(path, on_text=lambda *_: note("first words"), on_segment=lambda _: note("first verdict"))
-        rounds.append({**first, "clip": time.perf_counter() - started, **report.timings_s})
+        rounds.append({**first, "clip": time.perf_counter() - started, **report.timings_s.model_dump()})
     for name in ("clip", "first words", "first verdict", "faces", "model"):
         found[name] = min(one[name] for one in rounds)
     found["memory"] = _peak_mb()
