@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,9 +69,11 @@ def model(engine: str) -> dict[str, float]:
         told, found[f"follow {rows}"] = _timed(lambda prompt=prompt, asked=asked: judge.engine.follow(prompt, asked))
         phrases = getattr(judge.engine, "phrases", None)
         for guessing in ("", " guessing") if rows == 1 and phrases is not None else ("",):
-            if phrases is not None:
-                judge.engine.phrases = phrases if guessing else Phrases()
-            write = lambda told=told: judge.engine.write(told, TOKENS, until_answer=False)  # noqa: E731
+            def write(told=told, guessing=guessing):
+                if phrases is not None:  # as they were: what is written is remembered, and would be guessed the next time
+                    judge.engine.phrases = deepcopy(phrases) if guessing else Phrases()
+                return judge.engine.write(told, TOKENS, until_answer=False)
+
             texts, seconds = _timed(write)
             written = sum(len(judge.processor.tokenizer(text)["input_ids"]) for text in texts)
             found[f"tokens/s {rows}{guessing}"] = written / seconds
