@@ -69,7 +69,7 @@ def model(engine: str) -> dict[str, float]:
         told, found[f"follow {rows}"] = _timed(lambda prompt=prompt, asked=asked: judge.engine.follow(prompt, asked))
         phrases = getattr(judge.engine, "phrases", None)
         for guessing in ("", " guessing") if rows == 1 and phrases is not None else ("",):
-            def write(told=told, guessing=guessing):
+            def write(told=told, guessing=guessing, phrases=phrases):
                 if phrases is not None:  # as they were: what is written is remembered, and would be guessed the next time
                     judge.engine.phrases = deepcopy(phrases) if guessing else Phrases()
                 return judge.engine.write(told, TOKENS, until_answer=False)
