@@ -15,6 +15,8 @@ from emoreason.perception.regions import regions
 
 REGION_NAMES = (*regions(), "head_gaze")  # the last has no points of its own: head pose and gaze
 
+POOLED_FRAMES = 4  # mel frames of one pooled position of the voice encoder: graphs take multiples of it
+
 Array = Any  # numpy.ndarray or torch.Tensor
 
 

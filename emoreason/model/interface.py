@@ -62,6 +62,8 @@ class Interface(Protocol):
 
 @dataclass(frozen=True)
 class SavedFaceView:
+    """A `FaceView` as it was written down."""
+
     image_size: int
     margin: float
     max_frames: int

@@ -17,11 +17,10 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emoreason.errors import ConfigError
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.model.batch import VoiceBatch, VoiceOutput
+from emoreason.model.batch import POOLED_FRAMES, VoiceBatch, VoiceOutput
 from emoreason.model.low_rank import LowRankLayers
 
 FRAMES_PER_POSITION = 2  # the second convolution has stride 2: two 10 ms mel frames a position
-WHOLE = 2 * FRAMES_PER_POSITION  # mel frames of one pooled position
 PER_DECADE = 0.25  # of power, in Whisper's log-mel: (log10 power + 4) / 4
 LOUDEST = 1.0  # where the loudest bin of an utterance is put: about where clear speech lies
 NARROW = 3  # eighths of Whisper's width
@@ -69,9 +68,9 @@ def listen(encoder: WhisperEncoder, mel: Tensor, mel_mask: Tensor) -> tuple[Tens
     weight = mask.unflatten(1, (-1, 2)).to(states.dtype)  # [B, S, 2]
     pairs = torch.where(weight[:, None, ..., None] > 0, states.unflatten(2, (-1, 2)), 0.0)
     mean = pairs.sum(3) / weight.sum(-1).clamp_min(1)[:, None, :, None]
-    if missing := -loud.shape[1] % WHOLE:
+    if missing := -loud.shape[1] % POOLED_FRAMES:
         loud = F.pad(loud, (0, missing))
-    return mean, loud.unflatten(1, (-1, WHOLE)).any(-1)
+    return mean, loud.unflatten(1, (-1, POOLED_FRAMES)).any(-1)
 
 
 def levelled(mel: Tensor, mel_mask: Tensor) -> tuple[Tensor, Tensor]:

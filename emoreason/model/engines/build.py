@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from emoreason.labels.voice_cues import VOICE_CUES
-from emoreason.model.batch import REGION_NAMES
+from emoreason.model.batch import POOLED_FRAMES, REGION_NAMES
 from emoreason.model.config import EmoReasonConfig
 from emoreason.model.engines import layout
 from emoreason.model.engines.graph_session import Graph, open_session
@@ -28,7 +28,6 @@ from emoreason.model.engines.layout import GraphProblem
 from emoreason.model.export import merged
 from emoreason.model.modeling import EmoReasonForConditionalGeneration
 from emoreason.model.processing import EmoReasonProcessor
-from emoreason.model.voice import WHOLE
 from emoreason.model.words import merged_layers
 
 STOCK = "stock"  # the merged weights, while the builder reads them
@@ -176,7 +175,7 @@ def write_encoders(model: EmoReasonForConditionalGeneration, folder: Path) -> No
         return draw(count, time, len(REGION_NAMES), dim), draw(count, time).cumsum(1), mask
 
     def voice(count: int, time: int) -> tuple[Tensor, ...]:
-        mask = torch.arange(time) < time - WHOLE * torch.arange(count)[:, None]
+        mask = torch.arange(time) < time - POOLED_FRAMES * torch.arange(count)[:, None]
         prosody = torch.where(draw(count, len(VOICE_CUES)) < 0.2, torch.nan, draw(count, len(VOICE_CUES)))
         return draw(count, bins, time), mask, prosody
 
@@ -185,7 +184,7 @@ def write_encoders(model: EmoReasonForConditionalGeneration, folder: Path) -> No
     axes = dict.fromkeys(("regional", "times_s", "mask"), {0: "N", 1: "T"})
     _write_encoder(_People(model), folder / layout.PEOPLE, people(2, 5), people(3, 8), axes, ["frames", "tokens"])
     axes = {"mel": {0: "B", 2: "S"}, "mel_mask": {0: "B", 1: "S"}, "prosody": {0: "B"}}
-    _write_encoder(_Voice(model), folder / layout.VOICE, voice(2, 6 * WHOLE), voice(3, 9 * WHOLE), axes, ["features", "tokens"])
+    _write_encoder(_Voice(model), folder / layout.VOICE, voice(2, 6 * POOLED_FRAMES), voice(3, 9 * POOLED_FRAMES), axes, ["features", "tokens"])
 
 
 def _write_encoder(

@@ -55,7 +55,7 @@ class About:
 
 
 def write_about(folder: Path, interface: Interface, heads: Sequence[HeadSpec], ends: int | list[int] | None) -> None:
-    values = to_dict(interface)
-    values = {name: value for name, value in values.items() if name not in _SETTINGS}
+    """`ends`: as in `About`. The labels and the verdict's settings stay with the checkpoint. Raises OSError."""
+    values = {name: value for name, value in to_dict(interface).items() if name not in _SETTINGS}
     said = {"interface": values, "heads": [head.to_dict() for head in heads], "ends": ends}
     (folder / ABOUT).write_text(json.dumps(said, indent=1), encoding="utf-8")

@@ -13,12 +13,11 @@ import numpy as np
 import onnxruntime
 from safetensors.numpy import load_file
 
-from emoreason.model.batch import FaceBatch, VoiceBatch, WordsBatch
+from emoreason.model.batch import POOLED_FRAMES, FaceBatch, VoiceBatch, WordsBatch
 from emoreason.model.engines.graph_session import Graph, open_session
 from emoreason.model.engines.layout import EMBEDDINGS, FRAMES, PARTS, PEOPLE, VOICE, WORDS
 from emoreason.model.head_spec import HeadCalibration, HeadSpec
 
-WHOLE = 4  # mel frames of one pooled position of the voice encoder: lengths are multiples of it
 _EPSILON = 1e-5  # of torch's LayerNorm
 
 
@@ -92,7 +91,7 @@ class Parts:
             return None
         if not isinstance(voice, VoiceBatch):
             raise ValueError("the engine on a graph runs the encoders itself: it takes no tokens that were cached")
-        missing = -voice.mel.shape[2] % WHOLE
+        missing = -voice.mel.shape[2] % POOLED_FRAMES
         given = {
             "mel": np.pad(voice.mel, ((0, 0), (0, 0), (0, missing))),
             "mel_mask": np.pad(voice.mel_mask, ((0, 0), (0, missing))),
