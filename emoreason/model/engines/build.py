@@ -184,7 +184,8 @@ def write_encoders(model: EmoReasonForConditionalGeneration, folder: Path) -> No
     axes = dict.fromkeys(("regional", "times_s", "mask"), {0: "N", 1: "T"})
     _write_encoder(_People(model), folder / layout.PEOPLE, people(2, 5), people(3, 8), axes, ["frames", "tokens"])
     axes = {"mel": {0: "B", 2: "S"}, "mel_mask": {0: "B", 1: "S"}, "prosody": {0: "B"}}
-    _write_encoder(_Voice(model), folder / layout.VOICE, voice(2, 6 * POOLED_FRAMES), voice(3, 9 * POOLED_FRAMES), axes, ["features", "tokens"])
+    short, long = voice(2, 6 * POOLED_FRAMES), voice(3, 9 * POOLED_FRAMES)
+    _write_encoder(_Voice(model), folder / layout.VOICE, short, long, axes, ["features", "tokens"])
 
 
 def _write_encoder(
